@@ -1,0 +1,32 @@
+# One target carries what every unit is compiled with.
+add_library(frontdesk_options INTERFACE)
+target_compile_features(frontdesk_options INTERFACE cxx_std_20)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+target_include_directories(frontdesk_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(frontdesk_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor)
+target_compile_definitions(frontdesk_options INTERFACE CAF_ENABLE_TYPE_ID_CHECKS)
+
+set(FRONTDESK_SANITIZE "" CACHE STRING "Comma-separated sanitizers, e.g. address,undefined")
+if(FRONTDESK_SANITIZE)
+  target_compile_options(frontdesk_options INTERFACE
+    -fsanitize=${FRONTDESK_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(frontdesk_options INTERFACE -fsanitize=${FRONTDESK_SANITIZE})
+endif()
+option(FRONTDESK_WERROR "Warnings are errors" OFF)
+if(FRONTDESK_WERROR)
+  target_compile_options(frontdesk_options INTERFACE -Werror)
+endif()
+if(FRONTDESK_FAILPOINTS)
+  target_compile_definitions(frontdesk_options INTERFACE FRONTDESK_FAILPOINTS)
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+find_program(MOLD_PROGRAM mold)
+if(MOLD_PROGRAM)
+  add_link_options(-fuse-ld=mold)
+endif()

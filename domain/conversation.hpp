@@ -1,0 +1,213 @@
+#pragma once
+
+#include "domain/event.hpp"
+#include "domain/frames.hpp"
+#include "domain/limits.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+/// The conversation machine: what one conversation does with what reaches it. Plain values, no clock, no I/O:
+/// the time and everything random comes inside the event.
+///
+///            opened by a message
+///                    |
+///                    v        assigned to an account
+///               [ waiting ] ------------------------> [ active ]
+///                    ^  ^                               |    |
+///       back to queue|  +-------------------------------+    | resolved
+///       or reopened  |                                       v
+///                    +------------ reopened ----------- [ resolved ]
+///                      (a visitor's message reopens too)
+///
+/// Commands are deduplicated and ordered per (participant, client id) as docs/adr/0001-data-model.md section 4
+/// says. An accepted command is *pending* until `stored`; nobody sees anything of it before. There is no event
+/// for a failed commit: the actor dies with its machine, and its successor starts from the store.
+namespace frontdesk::domain {
+
+/// Who asks, as the session has authenticated them.
+struct actor_identity {
+  participant who{};
+  std::string name{};       ///< public name
+  bool staff = false;
+  team_id team{};
+  friend bool operator==(const actor_identity&, const actor_identity&) = default;
+};
+
+/// Opaque to the machine: where answers to a command go.
+using reply_token = std::uint64_t;
+
+// -- events in ---------------------------------------------------------------------------------------------------
+
+/// First load of a conversation that does not exist yet; followed by its first command in the same turn.
+struct conversation_opened {
+  tenant_id tenant{};
+  conversation_id id{};
+  visitor_id visitor{};
+  std::string visitor_name{};
+  inbox_id inbox{};
+  team_id team{};
+  std::uint64_t number = 0;
+  opening_key opening{};
+  unix_ms time = 0;
+};
+
+struct commanded {
+  actor_identity from{};
+  command what{};
+  reply_token reply = 0;
+  unix_ms time = 0;
+  /// Profile of the account that an `assign` names; empty name = unknown account, refused as not_found.
+  public_profile assignee{};
+  team_id assignee_team{};
+};
+
+/// By the routing desk.
+struct routed {
+  account_id account{};
+  public_profile profile{};
+  team_id team{};
+  std::uint64_t fence = 0;
+  unix_ms time = 0;
+};
+
+/// All appends up to and including this seq are durable.
+struct stored {
+  message_seq seq = 0;
+};
+
+/// Answer to `look_up`: the position of an older command, or nothing if it was not found in what may be read.
+struct looked_up {
+  reply_token reply = 0;
+  participant who{};
+  client_key key{};
+  std::optional<std::pair<message_seq, message_seq>> position{}; ///< seq, visible_seq
+  unix_ms time = 0; ///< of the stored event
+};
+
+// -- effects out -------------------------------------------------------------------------------------------------
+
+/// A new event; the actor seals the parts, fills the hashes in and queues the append.
+struct new_event {
+  message_seq seq = 0;
+  event_header header{};             ///< hashes not filled in
+  std::optional<public_part> open{}; ///< public part
+  std::optional<staff_part> staff{};
+  friend bool operator==(const new_event&, const new_event&) = default;
+};
+
+/// New parts for `target`.
+struct new_parts {
+  message_seq target = 0;
+  message_seq revision = 0;
+  std::optional<public_part> open{};
+  std::optional<staff_part> staff{};
+  friend bool operator==(const new_parts&, const new_parts&) = default;
+};
+
+/// Make durable, together: then tell the machine `stored{events.back().seq}`.
+struct append_events {
+  message_seq previous_seq = 0;
+  std::vector<new_event> events{};
+  std::vector<new_parts> rewrites{};
+  std::optional<conversation_head> head{}; ///< set when a head is due
+  std::optional<open_row> open_entry{};    ///< set: write it. `seq` and excerpt are filled in
+  bool close_entry = false;                ///< delete the open entry
+  bool creates = false;                    ///< first append: visitor index, opening key, number go with it
+  friend bool operator==(const append_events&, const append_events&) = default;
+};
+
+/// Emitted only for stored commands, in order of seq.
+struct acked {
+  reply_token reply = 0;
+  participant who{};
+  client_key key{};
+  message_seq seq = 0;         ///< 0 with visible_seq 0: known, position omitted
+  message_seq visible_seq = 0;
+  unix_ms time = 0;
+  friend bool operator==(const acked&, const acked&) = default;
+};
+struct refused { reply_token reply = 0; client_key key{}; error reason{}; friend bool operator==(const refused&, const refused&) = default; };
+struct out_of_order { reply_token reply = 0; client_key key{}; std::uint64_t last = 0; friend bool operator==(const out_of_order&, const out_of_order&) = default; };
+/// Find the event of this key among the newest limits.dedup_read_back_events before `before`; then `looked_up`.
+struct look_up { reply_token reply = 0; participant who{}; client_key key{}; message_seq before = 0; friend bool operator==(const look_up&, const look_up&) = default; };
+/// Read the stored event, to check an edit or recall against its author, age and kind; then call on(target_read).
+struct read_target { message_seq seq = 0; bool by_visible = false; commanded waiting{}; };
+/// Stored now, and to be shown: the actor has the bytes it queued. `reply` names the sender's token, 0 = none.
+struct show { message_seq seq = 0; reply_token sender = 0; friend bool operator==(const show&, const show&) = default; };
+/// The open row changed and is durable: routing desk and lists want it.
+struct row_changed { open_row row{}; bool closed = false; friend bool operator==(const row_changed&, const row_changed&) = default; };
+
+using conversation_effect = std::variant<append_events, acked, refused, out_of_order, look_up, read_target, show, row_changed>;
+using conversation_effects = std::vector<conversation_effect>;
+
+/// Answer to `read_target`.
+struct target_read {
+  commanded waiting{};
+  message_seq seq = 0;                    ///< 0 = there is no such event
+  event_header header{};
+  bool recalled = false;                  ///< already without text
+  message_seq quote = 0;                  ///< kept by an edit
+};
+
+class conversation {
+public:
+  /// Wakes from the store: the head with the events after it folded in (fold()).
+  conversation(const limits& bounds, tenant_id tenant, conversation_id id, conversation_head head);
+  /// A conversation that does not exist yet.
+  conversation(const limits& bounds, const conversation_opened& opened);
+
+  conversation_effects on(const commanded& event);
+  conversation_effects on(const routed& event);
+  conversation_effects on(const stored& event);
+  conversation_effects on(const looked_up& event);
+  conversation_effects on(const target_read& event);
+
+  /// The state with everything accepted, stored or not.
+  const conversation_head& head() const { return head_; }
+  message_seq stored_seq() const { return stored_seq_; }
+  message_seq stored_visible_seq() const { return stored_visible_seq_; }
+  bool idle() const { return pending_.empty() && targets_in_work_ == 0; }
+  /// A head as of now, to be written before leaving memory; nothing when the stored one is current.
+  std::optional<conversation_head> head_to_write() const;
+  /// Last stored number of each client of this participant.
+  std::vector<client_key> clients_of(const participant& who) const;
+
+private:
+  struct pending_event {
+    message_seq seq = 0;
+    message_seq visible_seq = 0;
+    reply_token reply = 0;
+    participant who{};
+    client_key key{};
+    unix_ms time = 0;
+    bool row_changed = false;
+    bool row_closed = false;
+    open_row row{};
+  };
+
+  // conversation.cpp has these in the order in which a command passes them
+  limits bounds_;
+  tenant_id tenant_{};
+  conversation_id id_{};
+  opening_key opening_{};
+  conversation_head head_;
+  message_seq stored_seq_ = 0;
+  message_seq stored_visible_seq_ = 0;
+  message_seq head_written_seq_ = 0;
+  bool exists_ = true;
+  std::string excerpt_;
+  std::deque<pending_event> pending_;
+  std::size_t targets_in_work_ = 0;
+};
+
+/// Applies a stored event to a head that ends right before it. Pure; the same on every replica.
+/// `open` and `staff` are the event's own parts where the kind needs them (assignment, status).
+void fold(const limits& bounds, conversation_head& head, message_seq seq, const event_header& header,
+          const std::optional<public_part>& open, const std::optional<staff_part>& staff);
+
+} // namespace frontdesk::domain
