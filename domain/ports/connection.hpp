@@ -47,6 +47,12 @@ public:
   virtual void on_open(connection_number connection, wire_form form, const peer_info& peer) = 0;
   /// All complete data messages of one read, in order. The views live until the call returns.
   virtual void on_messages(connection_number connection, const std::vector<std::string_view>& messages) = 0;
+  /// The connection went on sending over its rate for a whole second; reading from it is paused until it is within
+  /// its rate again. `warnings` so far; after limits.shaper_warnings_max the connection is closed with `policy`.
+  virtual void on_shaped(connection_number connection, std::uint32_t warnings) {
+    static_cast<void>(connection);
+    static_cast<void>(warnings);
+  }
   /// Once per opened connection, last. No call for this number has an effect afterwards.
   virtual void on_close(connection_number connection, close_reason reason) = 0;
 };
