@@ -8,6 +8,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -66,7 +67,8 @@ struct commanded {
   team_id assignee_team{};
 };
 
-/// By the routing desk.
+/// By the routing desk. Answered by its append or by `refused` without key and reply: errc::stale_fence for a fence
+/// below the highest one seen, errc::invalid_state for a conversation that does not wait.
 struct routed {
   account_id account{};
   public_profile profile{};
@@ -80,7 +82,7 @@ struct stored {
   message_seq seq = 0;
 };
 
-/// Answer to `look_up`: the position of an older command, or nothing if it was not found in what may be read.
+/// Answer to `look_up`: the position of the command, or nothing if it was not found in what may be read.
 struct looked_up {
   reply_token reply = 0;
   participant who{};
@@ -134,8 +136,10 @@ struct acked {
 struct refused { reply_token reply = 0; client_key key{}; error reason{}; friend bool operator==(const refused&, const refused&) = default; };
 struct out_of_order { reply_token reply = 0; client_key key{}; std::uint64_t last = 0; friend bool operator==(const out_of_order&, const out_of_order&) = default; };
 /// Find the event of this key among the newest limits.dedup_read_back_events before `before`; then `looked_up`.
+/// For a repeat that is no longer in memory, and for the first command of a client that may have been forgotten.
 struct look_up { reply_token reply = 0; participant who{}; client_key key{}; message_seq before = 0; friend bool operator==(const look_up&, const look_up&) = default; };
-/// Read the stored event, to check an edit or recall against its author, age and kind; then call on(target_read).
+/// Read the stored event, to check an edit or recall against its author, age and kind, or to learn the visible_seq
+/// of an event that staff quotes; then call on(target_read). Later commands of the same client wait behind it.
 struct read_target { message_seq seq = 0; bool by_visible = false; commanded waiting{}; };
 /// Stored now, and to be shown: the actor has the bytes it queued. `reply` names the sender's token, 0 = none.
 struct show { message_seq seq = 0; reply_token sender = 0; friend bool operator==(const show&, const show&) = default; };
@@ -151,14 +155,17 @@ struct target_read {
   message_seq seq = 0;                    ///< 0 = there is no such event
   event_header header{};
   bool recalled = false;                  ///< already without text
-  message_seq quote = 0;                  ///< kept by an edit
+  message_seq quote = 0;                  ///< of its text, kept by an edit
+  public_profile profile{};               ///< author in its public part, kept; empty name = take the caller's
 };
 
 class conversation {
 public:
-  /// Wakes from the store: the head with the events after it folded in (fold()).
-  conversation(const limits& bounds, tenant_id tenant, conversation_id id, conversation_head head);
-  /// A conversation that does not exist yet.
+  /// Wakes from the store: the head with the events after it folded in (fold()). `head_seq` is the seq of the
+  /// head as stored; `excerpt` the newest visitor text among those events, else the one of the stored open row.
+  conversation(const limits& bounds, tenant_id tenant, conversation_id id, conversation_head head,
+               message_seq head_seq = 0, std::string_view excerpt = {});
+  /// A conversation that does not exist yet. If its first command is refused, it never does.
   conversation(const limits& bounds, const conversation_opened& opened);
 
   conversation_effects on(const commanded& event);
@@ -167,13 +174,22 @@ public:
   conversation_effects on(const looked_up& event);
   conversation_effects on(const target_read& event);
 
+  tenant_id tenant() const { return tenant_; }
+  conversation_id id() const { return id_; }
+  opening_key opening() const { return opening_; } ///< zero after waking
   /// The state with everything accepted, stored or not.
   const conversation_head& head() const { return head_; }
   message_seq stored_seq() const { return stored_seq_; }
   message_seq stored_visible_seq() const { return stored_visible_seq_; }
-  bool idle() const { return pending_.empty() && targets_in_work_ == 0; }
-  /// A head as of now, to be written before leaving memory; nothing when the stored one is current.
+  /// Something has been accepted, though perhaps not stored.
+  bool exists() const { return exists_; }
+  /// Nothing is pending or being read.
+  bool idle() const { return pending_.empty() && lanes_.empty(); }
+  /// A head as of now, to be written before leaving memory; nothing when the stored one is current or while not
+  /// idle.
   std::optional<conversation_head> head_to_write() const;
+  /// The open row as of now; excerpt and seq included.
+  open_row row() const;
   /// Last stored number of each client of this participant.
   std::vector<client_key> clients_of(const participant& who) const;
 
@@ -181,14 +197,52 @@ private:
   struct pending_event {
     message_seq seq = 0;
     message_seq visible_seq = 0;
+    bool hidden = false;
     reply_token reply = 0;
+    participant who{};
+    client_key key{};           ///< zero: nobody waits for an answer
+    std::uint64_t previous = 0; ///< last number of this client before it
+    unix_ms time = 0;
+    std::optional<row_changed> row{};
+  };
+
+  /// A stored event that is still remembered.
+  struct recent_event {
+    message_seq visible_seq = 0;
+    bool hidden = false;
     participant who{};
     client_key key{};
     unix_ms time = 0;
-    bool row_changed = false;
-    bool row_closed = false;
-    open_row row{};
   };
+
+  /// What one client has under way. Exists only while there is something.
+  struct lane {
+    participant who{};
+    client_id client{};
+    std::uint64_t in_flight = 0;     ///< its pending commands
+    std::deque<commanded> waiting{}; ///< the first one waits for a read, the others for the first
+  };
+
+  /// What becomes of a command; pieces of one append.
+  struct draft;
+
+  lane* find_lane(const participant& who, const client_id& client);
+  lane& lane_of(const participant& who, const client_id& client);
+  void drop_lane_if_empty(const participant& who, const client_id& client);
+  client_record* find_client(const participant& who, const client_id& client);
+
+  void admit(const commanded& event, conversation_effects& effects);
+  bool answer_known(const commanded& event, const client_record& known, conversation_effects& effects);
+  void decide(const commanded& event, const target_read* target, conversation_effects& effects);
+  std::optional<error> decide_post(const commanded& event, const post_message& post, const target_read* target,
+                                   draft& plan, bool& wait) const;
+  std::optional<error> decide_note(const commanded& event, const post_note& post, draft& plan) const;
+  std::optional<error> decide_change(const commanded& event, const target_read& target, draft& plan) const;
+  std::optional<error> decide_assign(const commanded& event, const assign& order, draft& plan) const;
+  void append(draft plan, reply_token reply, std::uint64_t previous, conversation_effects& effects);
+  void go_on(const participant& who, const client_id& client, conversation_effects& effects);
+  bool recalled_lately(message_seq target) const;
+  const recent_event* find_recent(message_seq seq) const;
 
   // conversation.cpp has these in the order in which a command passes them
   limits bounds_;
@@ -201,8 +255,10 @@ private:
   message_seq head_written_seq_ = 0;
   bool exists_ = true;
   std::string excerpt_;
+  std::vector<lane> lanes_;
   std::deque<pending_event> pending_;
-  std::size_t targets_in_work_ = 0;
+  std::deque<recent_event> recent_;          ///< dense, ends at stored_seq_
+  std::vector<message_seq> recalled_lately_; ///< until a read that started before cannot come any more
 };
 
 /// Applies a stored event to a head that ends right before it. Pure; the same on every replica.

@@ -1,0 +1,1 @@
+#include "domain/list_feed.hpp"
