@@ -219,30 +219,48 @@ private:
   struct lane {
     participant who{};
     client_id client{};
-    std::uint64_t in_flight = 0;     ///< its pending commands
-    std::deque<commanded> waiting{}; ///< the first one waits for a read, the others for the first
+    std::uint64_t in_flight = 0;      ///< its pending commands
+    std::vector<commanded> waiting{}; ///< the first one waits for a read, the others for the first
+    bool looked_up = false;           ///< the first one is known not to be stored
   };
 
-  /// What becomes of a command; pieces of one append.
-  struct draft;
+  struct recalled_target {
+    message_seq target = 0;
+    message_seq by = 0; ///< seq of the recall
+  };
+
+  /// What a command comes to, before it gets its numbers: nothing, one append, or a wait for a read.
+  struct plan;
+
+  void admit(const commanded& event, conversation_effects& effects);
+  /// Takes the first waiting command of a lane up again, then those behind it.
+  void go_on(const participant& who, const client_id& client, const target_read* target,
+             conversation_effects& effects);
+  /// False: a read has been asked for, and the command has to wait for it.
+  bool run(const commanded& event, const target_read* target, conversation_effects& effects);
+  void answer_known(const commanded& event, const client_record& known, conversation_effects& effects);
+  /// Answers a command that is pending or was stored lately; false if it is not remembered.
+  bool answer_remembered(const commanded& event, conversation_effects& effects);
+
+  result<plan> decide(const commanded& event, const target_read* target) const;
+  result<plan> decide_body(const commanded& event, const post_message& body, const target_read* target) const;
+  result<plan> decide_body(const commanded& event, const post_note& body, const target_read* target) const;
+  result<plan> decide_body(const commanded& event, const edit_message& body, const target_read* target) const;
+  result<plan> decide_body(const commanded& event, const recall_message& body, const target_read* target) const;
+  result<plan> decide_body(const commanded& event, const assign& body, const target_read* target) const;
+  result<plan> decide_body(const commanded& event, const resolve& body, const target_read* target) const;
+  result<plan> decide_body(const commanded& event, const reopen& body, const target_read* target) const;
+  std::optional<error> check_text(const std::string& text) const;
+  std::optional<error> check_change(const commanded& event, message_seq named, const target_read& target) const;
+
+  void append(plan accepted, const commanded* command, conversation_effects& effects);
 
   lane* find_lane(const participant& who, const client_id& client);
   lane& lane_of(const participant& who, const client_id& client);
   void drop_lane_if_empty(const participant& who, const client_id& client);
-  client_record* find_client(const participant& who, const client_id& client);
-
-  void admit(const commanded& event, conversation_effects& effects);
-  bool answer_known(const commanded& event, const client_record& known, conversation_effects& effects);
-  void decide(const commanded& event, const target_read* target, conversation_effects& effects);
-  std::optional<error> decide_post(const commanded& event, const post_message& post, const target_read* target,
-                                   draft& plan, bool& wait) const;
-  std::optional<error> decide_note(const commanded& event, const post_note& post, draft& plan) const;
-  std::optional<error> decide_change(const commanded& event, const target_read& target, draft& plan) const;
-  std::optional<error> decide_assign(const commanded& event, const assign& order, draft& plan) const;
-  void append(draft plan, reply_token reply, std::uint64_t previous, conversation_effects& effects);
-  void go_on(const participant& who, const client_id& client, conversation_effects& effects);
-  bool recalled_lately(message_seq target) const;
+  const client_record* find_client(const participant& who, const client_id& client) const;
   const recent_event* find_recent(message_seq seq) const;
+  void forget_recalls();
 
   // conversation.cpp has these in the order in which a command passes them
   limits bounds_;
@@ -255,10 +273,11 @@ private:
   message_seq head_written_seq_ = 0;
   bool exists_ = true;
   std::string excerpt_;
+  message_seq excerpt_seq_ = 0; ///< where the excerpt is from; 0 = not known
   std::vector<lane> lanes_;
   std::deque<pending_event> pending_;
-  std::deque<recent_event> recent_;          ///< dense, ends at stored_seq_
-  std::vector<message_seq> recalled_lately_; ///< until a read that started before cannot come any more
+  std::deque<recent_event> recent_;             ///< dense, ends at stored_seq_
+  std::vector<recalled_target> recalled_lately_; ///< until no read that began before can be answered any more
 };
 
 /// Applies a stored event to a head that ends right before it. Pure; the same on every replica.

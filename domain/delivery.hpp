@@ -52,6 +52,10 @@ struct retry_due {};
 /// Nothing has been heard for too long of something that was sent: send it again.
 struct answer_overdue {};
 
+/// The welcome names another store incarnation: what the server knew of this client id may be gone. Say it before
+/// `link_up`.
+struct store_replaced {};
+
 /// Answer to `need_client_id`.
 struct client_id_made {
   client_id client{};
@@ -168,6 +172,7 @@ public:
   delivery_effects on(const resync& event);
   delivery_effects on(const retry_due& event);
   delivery_effects on(const answer_overdue& event);
+  delivery_effects on(const store_replaced& event);
   delivery_effects on(const client_id_made& event);
   delivery_effects on(const person_answered& event);
 

@@ -48,10 +48,10 @@ public:
   std::optional<list_change> apply(const open_row& row, bool closed, shard_id shard,
                                    std::uint64_t position);
 
-  /// Everything of the positions applied so far has arrived: frames from now on carry them in their
-  /// cursors. Call it about once a second. Rows of one commit come one by one, so a cursor handed
-  /// out between two of them must not claim the commit; what is repeated on resume for that reason
-  /// does no harm.
+  /// Call it about once a second. Rows of one commit come one by one and from different
+  /// conversations, so a cursor must not claim a position before all of its rows have had time to
+  /// come: cursors hold what had been applied at the call before. What is repeated on resume for
+  /// that reason does no harm.
   void settle();
 
   /// The change as this subscriber gets it; nothing if it neither enters, changes nor leaves the
@@ -87,10 +87,12 @@ private:
 
   limits bounds_;
   std::uint64_t store_incarnation_ = 0;
-  std::array<std::uint64_t, shard_count> floor_{}; ///< changes up to here are not known one by one
+  std::array<std::uint64_t, shard_count>
+    known_from_{}; ///< removals up to here are not known one by one
   std::array<std::uint64_t, shard_count> snapshot_{}; ///< changes up to here are in the snapshot
   std::array<std::uint64_t, shard_count> applied_{};
-  std::array<std::uint64_t, shard_count> settled_{};
+  std::array<std::uint64_t, shard_count> settling_{}; ///< applied at the last settle()
+  std::array<std::uint64_t, shard_count> settled_{};  ///< applied at the one before: in cursors
   std::map<conversation_id, placed_row> rows_;
   std::map<conversation_id, tombstone> tombstones_;
   std::deque<tombstone>

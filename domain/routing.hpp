@@ -100,8 +100,8 @@ public:
   std::size_t waiting_count() const;
   /// Agents who are online.
   std::size_t online_count() const;
-  /// Place in its queue by what was last counted; 0 = does not wait.
-  std::uint32_t position_of(const conversation_id& conversation) const;
+  /// The position last told; 0 = does not wait, or not told yet.
+  std::uint32_t told_position(const conversation_id& conversation) const;
   std::uint32_t load_of(const account_id& account) const;
 
 private:
@@ -109,9 +109,9 @@ private:
 
   struct desk_row {
     open_row row{};
-    std::uint32_t told = 0; ///< position last told; 0 = none
-    account_id given{};     ///< in-flight assignment; zero = none
-    unix_ms given_until = 0;
+    std::uint32_t told = 0;  ///< position last told; 0 = none
+    account_id given{};      ///< in-flight assignment; zero = none
+    unix_ms given_until = 0; ///< 0 until the first tick after it
   };
 
   struct desk_agent {
@@ -126,19 +126,27 @@ private:
 
   struct team_queue {
     std::set<place> waiting{};
-    std::set<place> ready{}; ///< waiting, not given, not held back
-    bool tail_stale = false; ///< positions beyond the exact ones are to be counted again
+    std::set<place> ready{};  ///< waiting, neither given nor held back
+    bool front_stale = false; ///< exact positions are to be counted again
+    bool tail_stale = false;  ///< positions beyond them too, at the next tick
   };
+
+  using agents = std::map<account_id, desk_agent>;
+
+  static place place_of(const open_row& row) { return {row.waiting_since, row.conversation}; }
+  static bool better(const agents::value_type& left, const agents::value_type& right);
 
   void put(const open_row& row, routing_effects& effects);
   void remove(const conversation_id& conversation, routing_effects& effects);
-  void take_back(desk_row& entry);
-  void change_load(const account_id& account, std::int32_t by, routing_effects& effects);
-  bool has_room(const desk_agent& agent) const;
-  std::map<account_id, desk_agent>::iterator choose_agent(const team_id& team);
+  void leave_queue(const desk_row& entry);
+  void release(desk_row& entry);
+  void make_ready(const conversation_id& conversation);
+  void change_load(const account_id& account, int by, routing_effects& effects);
+  agents::iterator choose_agent(const team_id& team);
   void assign_waiting(routing_effects& effects);
-  void tell_positions(team_queue& queue, bool whole, routing_effects& effects);
-  void tell_fronts(routing_effects& effects);
+  void give(conversation_id conversation, agents::iterator agent, routing_effects& effects);
+  void tell_positions(const team_queue& queue, std::size_t count, routing_effects& effects);
+  void finish(routing_effects& effects);
 
   limits bounds_;
   bool loaded_ = false;
@@ -146,9 +154,10 @@ private:
   unix_ms now_ = 0;
   std::uint64_t turns_ = 0;
   std::map<conversation_id, desk_row> rows_;
-  std::map<account_id, desk_agent> agents_;
+  std::set<conversation_id> given_; ///< with an in-flight assignment
+  std::set<conversation_id> held_;  ///< refused lately: ready again at the next tick
+  agents agents_;
   std::map<team_id, team_queue> teams_;
-  std::set<team_id> touched_;
 };
 
 } // namespace frontdesk::domain
