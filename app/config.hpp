@@ -13,8 +13,9 @@
 #include <variant>
 #include <vector>
 
-/// The configuration of a node. One table of keys drives the file, the environment, the flags, `config default`,
-/// `config show` and docs/OPERATIONS.md. Order, weak to strong: defaults, TOML file, environment, flags.
+/// The configuration of a node. One table of keys drives the file, the environment, the flags,
+/// `config default`, `config show` and docs/OPERATIONS.md. Order, weak to strong: defaults, TOML
+/// file, environment, flags.
 namespace frontdesk::app {
 
 enum class log_format : std::uint8_t { automatic, json, text };
@@ -30,21 +31,25 @@ struct configuration {
     std::string static_dir{};
     friend bool operator==(const server_section&, const server_section&) = default;
   };
+
   struct admin_section {
     std::string address = "127.0.0.1";
     std::uint16_t port = 9090; ///< 0 = any free one
     std::string key{};         ///< empty: kept in the data folder (app/admin_key.hpp)
     friend bool operator==(const admin_section&, const admin_section&) = default;
   };
+
   struct store_section {
     std::string data = "./frontdesk-data";
     friend bool operator==(const store_section&, const store_section&) = default;
   };
+
   struct log_section {
     domain::log_level level = domain::log_level::info;
     log_format format = log_format::automatic;
     friend bool operator==(const log_section&, const log_section&) = default;
   };
+
   struct actors_section {
     std::uint64_t workers = 0;
     friend bool operator==(const actors_section&, const actors_section&) = default;
@@ -58,8 +63,12 @@ struct configuration {
   domain::limits limits{};
 };
 
-/// What a configured number of threads means on this machine: 0 = half the processors, at least one.
+/// What a configured number of threads means on this machine: 0 = half the processors, at least
+/// one.
 std::size_t thread_count(std::uint64_t configured);
+
+/// Where the event store lives: a folder of its own in the data folder, beside admin.key.
+std::string store_folder(const configuration& config);
 
 using config_value = std::variant<std::uint64_t, std::string, std::vector<std::string>>;
 
@@ -80,14 +89,17 @@ struct key_description {
   std::function<std::string(const config_value&)> check{};
 
   std::string full_name() const { return section + "." + name; }
+
   std::string environment_name() const; ///< FRONTDESK_SECTION__KEY
+
   std::string flag_name() const { return "--" + full_name(); }
 };
 
 /// All keys, in the order of `config default`. Any thread.
 std::span<const key_description> config_keys();
 
-/// One thing that is wrong, and where: `frontdesk.toml:3:8`, `FRONTDESK_SERVER__PORT` or `--server.port`.
+/// One thing that is wrong, and where: `frontdesk.toml:3:8`, `FRONTDESK_SERVER__PORT` or
+/// `--server.port`.
 struct config_problem {
   std::string where;
   std::string message;
@@ -102,18 +114,22 @@ std::string to_text(const config_problem& problem);
 struct config_sources {
   std::string file_name{}; ///< as shown in problems; empty = no file
   std::string file_text{};
-  std::map<std::string, std::string> environment{}; ///< the whole environment; only FRONTDESK_... is looked at
-  std::map<std::string, std::string> flags{};       ///< "server.port" -> text
+  std::map<std::string, std::string>
+    environment{}; ///< the whole environment; only FRONTDESK_... is looked at
+  std::map<std::string, std::string> flags{}; ///< "server.port" -> text
   /// Reads the file that a `..._FILE` variable names; a trailing newline is cut by the loader.
   std::function<domain::result<std::string>(const std::string&)> read_file{};
 };
 
 struct loaded_configuration {
   configuration values{};
-  /// "server.port" -> "default", "frontdesk.toml:3:8", "environment FRONTDESK_SERVER__PORT", "flag --server.port"
+  /// "server.port" -> "default", "frontdesk.toml:3:8", "environment FRONTDESK_SERVER__PORT", "flag
+  /// --server.port"
   std::map<std::string, std::string> origins{};
-  /// All that is wrong, in the order file, environment, flags, contradictions. Usable only if there is none.
+  /// All that is wrong, in the order file, environment, flags, contradictions. Usable only if there
+  /// is none.
   std::vector<config_problem> problems{};
+
   bool usable() const { return problems.empty(); }
 };
 
@@ -134,12 +150,13 @@ std::string show_configuration(const loaded_configuration& loaded, bool origin);
 /// The same as a JSON array of {key, value, origin, reloadable}.
 std::string show_configuration_json(const loaded_configuration& loaded);
 
-/// What SIGHUP does: `running` with the reloadable values of `fresh`. `restart_needed` gets the names of the
-/// other keys that differ.
+/// What SIGHUP does: `running` with the reloadable values of `fresh`. `restart_needed` gets the
+/// names of the other keys that differ.
 configuration reloaded(const configuration& running, const configuration& fresh,
                        std::vector<std::string>& restart_needed);
 
-/// The nearest candidate by edit distance (a swap of neighbours counts one), or nothing if none is near.
+/// The nearest candidate by edit distance (a swap of neighbours counts one), or nothing if none is
+/// near.
 std::string nearest(std::string_view word, std::span<const std::string> candidates);
 
 std::string_view to_string(domain::log_level level);

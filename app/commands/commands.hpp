@@ -1,13 +1,14 @@
 #pragma once
 
+#include <CLI/App.hpp>
+
 #include <string>
 #include <vector>
 
-#include <CLI/App.hpp>
-
-/// The verbs of the program. Each file of this folder adds one verb to the root: its options, help with examples
-/// and a callback that leaves the exit code in the context. 0 = done, 1 = it went wrong, 2 = asked wrongly
-/// (arguments or configuration). app/CMakeLists.txt compiles a verb in when its file exists.
+/// The verbs of the program. Each file of this folder adds one verb to the root: its options, help
+/// with examples and a callback that leaves the exit code in the context. 0 = done, 1 = it went
+/// wrong, 2 = asked wrongly (arguments or configuration). app/CMakeLists.txt compiles a verb in
+/// when its file exists.
 namespace frontdesk::app {
 
 struct command_context {
