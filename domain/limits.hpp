@@ -45,8 +45,8 @@ namespace frontdesk::domain {
   LIMIT(heartbeat_ms, "milliseconds", 30000, 200, 600000, "a socket silent for twice this is closed")                 \
   LIMIT(close_timeout_ms, "milliseconds", 2000, 100, 60000, "a socket that does not answer a close is reset")         \
   LIMIT(subscriptions_per_socket, "conversations", 256, 1, 10000, "subscribe is refused: too_large")                  \
-  LIMIT(open_conversations_per_visitor, "conversations", 4, 1, 1000, "an opening joins the newest open one")          \
   LIMIT(conversations_opened_per_minute, "conversations", 10, 1, 1000000, "an opening is refused: rate_limited")      \
+  LIMIT(agent_grace_ms, "milliseconds", 5000, 0, 600000, "an agent without sockets counts as offline")                 \
   LIMIT(agent_capacity, "conversations", 6, 1, 10000, "an agent gets no more from the queue")                         \
   LIMIT(list_rows_max, "rows", 500, 10, 10000, "a list frame is split")                                               \
   LIMIT(list_tombstones_max, "rows", 10000, 100, 1000000, "older cursors get a full list")                            \
