@@ -903,15 +903,40 @@ pb::StringPiece piece(std::string_view text) {
   return {text.data(), text.size()};
 }
 
+/// The library bounds the depth of objects, but not of arrays. It takes strings in either quotes.
+bool too_deep(std::string_view text) {
+  constexpr int depth_max = 64; // the schema needs eight; the rest is for fields of later builds
+  int depth = 0;
+  char quote = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (quote != 0) {
+      if (c == '\\')
+        ++i;
+      else if (c == quote)
+        quote = 0;
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else if (c == '{' || c == '[') {
+      if (++depth > depth_max)
+        return true;
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  return false;
+}
+
 template <class Message>
 result<void> parse_json(std::string_view text, Message& message) {
   if (!fits(text))
     return error{errc::too_large, "the frame is too large"};
   if (!pb::internal::IsStructurallyValidUTF8(piece(text)))
     return error{errc::bad_text, "the text is not UTF-8"};
+  if (too_deep(text))
+    return error{errc::bad_frame, "the text nests too deeply"};
   pb::util::JsonParseOptions options;
   options.ignore_unknown_fields = true;
-  // The library bounds the depth at 100.
   if (!pb::util::JsonStringToMessage(piece(text), &message, options).ok())
     return error{errc::bad_frame, "the text is no frame"};
   return {};
@@ -1013,8 +1038,11 @@ result<std::string> to_json(std::string_view binary_server_frame) {
   auto& message = memory.make<v1::ServerFrame>();
   if (auto parsed = parse_proto(binary_server_frame, message); !parsed)
     return parsed.failure();
+  field_reader in;
   if (message.frame_case() == v1::ServerFrame::FRAME_NOT_SET)
-    return error{errc::bad_frame, "the frame is empty"};
+    in.refuse_unset(message, errc::bad_frame, "the frame is empty", "");
+  if (in.failed())
+    return in.failure();
   return json_of(message);
 }
 
