@@ -353,6 +353,11 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
   if (word.size() > 100)
     return best;
   auto least = std::max<std::size_t>(1, word.size() / 3) + 1;
+  // "warn" for "warning": an abbreviation is no slip, and often further away than one.
+  if (word.size() >= 3)
+    for (const auto& candidate : candidates)
+      if (candidate.starts_with(word))
+        return candidate;
   for (const auto& candidate : candidates)
     if (auto distance = edit_distance(word, candidate); distance < least) {
       least = distance;

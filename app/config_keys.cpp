@@ -198,7 +198,8 @@ std::vector<key_description> make_keys() {
     key.standard = limit.standard;
     key.least = limit.least;
     key.most = limit.most;
-    key.help = std::string{limit.unit} + "; when reached: " + std::string{limit.behaviour} + ".";
+    key.help
+      = "In " + std::string{limit.unit} + ". At this bound: " + std::string{limit.behaviour} + ".";
     key.reloadable = std::ranges::find(reloadable_limits, limit.name) != reloadable_limits.end();
     key.get = [member](const configuration& from) -> config_value { return from.limits.*member; };
     key.set = [member](configuration& into, const config_value& given) {

@@ -177,6 +177,9 @@ finding check_data_folder(const std::string& data) {
   if (facts.f_flags & ST_RDONLY)
     return {"data folder", health_status::fail, path.string() + " is mounted read-only",
             "mount it for writing, or choose another folder with --data"};
+  if (facts.f_type == 0x9fa0 || facts.f_type == 0x62656572) // procfs, sysfs
+    return {"data folder", health_status::fail, path.string() + " is no disk",
+            "choose another folder with --data"};
   const auto kind = kind_of(static_cast<unsigned long>(facts.f_type));
   const auto detail = fs::absolute(data).lexically_normal().string() + " on " + kind.name
                       + (there ? "" : ", will be made at the first start");
