@@ -100,8 +100,9 @@ public:
   void post(std::function<void()> work);
   std::size_t connection_count() const;
 
-private:
   class implementation;
+
+private:
   std::unique_ptr<implementation> implementation_;
 };
 
@@ -142,6 +143,7 @@ private:
   class state;
   explicit websocket_client(std::shared_ptr<state> shared);
   std::shared_ptr<state> state_;
+  std::unique_ptr<websocket_client_host> own_; // null on a shared host; ends before state_
 };
 
 } // namespace frontdesk::net
