@@ -607,7 +607,7 @@ result<std::pair<conversation_id, unix_ms>> decode_opening(std::string_view byte
   if (!from.ParseFromArray(content.data(), static_cast<int>(content.size())))
     return corrupt("a stored opening cannot be read");
   auto conversation = conversation_id::from_bytes(from.conversation());
-  if (!conversation)
+  if (!conversation || conversation->is_zero())
     return corrupt("a stored opening names no conversation");
   return std::pair{*conversation, *created};
 }

@@ -156,6 +156,11 @@ TEST(records, tell_the_age_of_a_dedup_value_without_knowing_what_it_is) {
   EXPECT_EQ(proto::decode_opening(opening.substr(0, 9)).failure().code, errc::corrupt);
 }
 
+TEST(records, refuse_an_opening_of_the_zero_conversation) {
+  auto spelled_out = proto::encode_opening({}, 1) + "\x0A\x10" + std::string(16, '\0');
+  EXPECT_EQ(proto::decode_opening(spelled_out).failure().code, errc::corrupt);
+}
+
 } // namespace
 
 } // namespace frontdesk
