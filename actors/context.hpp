@@ -107,4 +107,7 @@ struct node_context {
   }
 };
 
+/// Tells the region how to make every kind of entity (runtime.cpp).
+void install_entities(node_context& node);
+
 } // namespace frontdesk::actors

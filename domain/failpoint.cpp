@@ -61,11 +61,22 @@ bool due(point& p) {
 
 } // namespace
 
-bool failpoint(std::string_view name) {
-  static const table points = [] {
+namespace {
+
+table& all_points() {
+  static table points = [] {
     const char* text = std::getenv("FRONTDESK_FAIL");
     return parse(text ? text : "");
   }();
+  return points;
+}
+
+} // namespace
+
+void set_failpoints(std::string_view text) { all_points() = parse(text); }
+
+bool failpoint(std::string_view name) {
+  auto& points = all_points();
   if (points.empty()) return false;
   auto found = points.find(name);
   if (found == points.end() || !due(*found->second)) return false;

@@ -11,6 +11,9 @@ namespace frontdesk::domain {
 /// The pass at `name`: may not return, may throw; true when the caller shall fail.
 bool failpoint(std::string_view name);
 
+/// Replaces what the environment says, for tests within one process. Not while other threads pass points.
+void set_failpoints(std::string_view text);
+
 } // namespace frontdesk::domain
 
 #ifdef FRONTDESK_FAILPOINTS
