@@ -1,5 +1,7 @@
 #include "app/config.hpp"
 
+#include "domain/text.hpp"
+
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -107,12 +109,27 @@ private:
     loaded_.problems.push_back({std::move(where), std::move(message), std::move(suggestion)});
   }
 
+  /// What cannot be shown cannot be a value: it would come back from `config show` as something
+  /// else.
+  static bool printable(const config_value& given) {
+    const auto good = [](const std::string& text) {
+      return domain::valid_utf8(text) && text.find('\0') == std::string::npos;
+    };
+    if (const auto* text = std::get_if<std::string>(&given))
+      return good(*text);
+    if (const auto* texts = std::get_if<std::vector<std::string>>(&given))
+      return std::ranges::all_of(*texts, good);
+    return true;
+  }
+
   /// Takes a value of the right type, if it is in range.
   void take(const key_description& key, const config_value& given, const std::string& where,
             const std::string& origin) {
     if (const auto* number = std::get_if<std::uint64_t>(&given);
         number && (*number < key.least || *number > key.most))
       return complain(where, key.full_name() + " is out of range: expected " + range_text(key));
+    if (!printable(given))
+      return complain(where, key.full_name() + ": is no UTF-8 text, or holds a zero byte");
     if (!key.choices.empty()
         && std::ranges::find(key.choices, std::get<std::string>(given)) == key.choices.end())
       return complain(where, key.full_name() + ": expected " + choices_text(key),

@@ -52,7 +52,7 @@ memory_level next_memory_level(memory_level now, std::uint64_t used_bytes, std::
     if (reached(used_bytes, base_bytes, percent))
       return true;
     return now >= level
-           && reached(used_bytes, base_bytes, percent > leave_points ? percent - leave_points : 0);
+           && reached(used_bytes, base_bytes, percent - std::min(leave_points, percent / 2));
   };
   if (stays(2, visitor_percent))
     return 2;

@@ -5,29 +5,18 @@
 #include "app/notify.hpp"
 #include "app/signals.hpp"
 #include "app/version.hpp"
+#include "net/listener.hpp"
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 namespace frontdesk::app {
 
 namespace {
-
-/// As many descriptors as the system lets us have: one is one visitor.
-void raise_descriptor_limit(domain::logger& log) {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
-    return;
-  limit.rlim_cur = limit.rlim_max;
-  if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-    log.log(domain::log_level::warning, "cannot raise the limit of file descriptors",
-            {{"reason", std::strerror(errno)}});
-}
 
 domain::result<void> make_data_folder(const std::string& path) {
   std::error_code failure;
@@ -77,7 +66,7 @@ int serve(const config_options& options) {
           {{"version", std::string{build.version}},
            {"commit", std::string{build.commit}},
            {"data", config.store.data}});
-  raise_descriptor_limit(log);
+  net::raise_descriptor_limit();
   if (auto made = make_data_folder(config.store.data); !made) {
     log.log(domain::log_level::error, made.failure().message);
     return 1;

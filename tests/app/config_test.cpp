@@ -236,6 +236,17 @@ TEST(configuration, finds_contradictions_and_blames_what_was_set) {
                    "than limits.frame_bytes_max (1024)"}));
 }
 
+TEST(configuration, refuses_text_that_could_not_be_shown) {
+  for (const char* bad : {"/data/\xff", "\xc0\xaf"}) {
+    config_sources sources;
+    sources.flags = {{"store.data", bad}};
+    EXPECT_EQ(problems_of(sources),
+              (texts{"--store.data: store.data: is no UTF-8 text, or holds a zero byte"}));
+  }
+  EXPECT_EQ(problems_of(from_file("[store]\ndata = \"a\\u0000b\"\n")),
+            (texts{"frontdesk.toml:2:8: store.data: is no UTF-8 text, or holds a zero byte"}));
+}
+
 TEST(configuration, checks_addresses_and_networks) {
   for (const char* good : {"127.0.0.1", "0.0.0.0", "::", "::1", "192.168.1.20"}) {
     config_sources sources;

@@ -63,8 +63,7 @@ TEST(memory_level, stands_extremes) {
   EXPECT_EQ(next_memory_level(0, 1, 0, 70, 85), 0) << "nothing is known";
   EXPECT_EQ(next_memory_level(0, 50, 99, 100, 100), 0);
   EXPECT_EQ(next_memory_level(0, 99, 99, 100, 100), 2);
-  EXPECT_EQ(next_memory_level(1, 0, 100, 1, 1), 2)
-    << "at one percent, five points below is everything";
+  EXPECT_EQ(next_memory_level(2, 0, 100, 1, 1), 0) << "the lowest percentage is left as well";
 }
 
 TEST(memory_use, reads_this_machine) {
