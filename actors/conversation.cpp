@@ -90,6 +90,7 @@ struct conversation_state : entity_base {
   audience viewers;
   std::unordered_map<domain::reply_token, pending_reply> replies;
   domain::reply_token last_reply = 0;
+  std::vector<domain::reply_token> answered; ///< to be erased when the effects are done
   std::deque<std::shared_ptr<const domain::append>> appends; ///< queued, outcome not known
   std::map<message_seq, message_seq> visible_targets; ///< of events that pending edits are about
   std::unordered_map<std::uint64_t, std::variant<target_ticket, mark_ticket>> tickets;
@@ -310,6 +311,10 @@ struct conversation_state : entity_base {
                std::uint64_t position, outbox& out) {
     for (auto& effect : effects)
       std::visit([&](auto& one) { perform_one(one, done, position, out); }, effect);
+    // Only now: an acknowledgement comes before the event is shown, and showing asks who has had
+    // it.
+    for (auto reply : std::exchange(answered, {}))
+      replies.erase(reply);
   }
 
   void perform(domain::conversation_effects effects, outbox& out) {
@@ -476,7 +481,7 @@ struct conversation_state : entity_base {
 
   void finish_reply(std::unordered_map<domain::reply_token, pending_reply>::iterator found) {
     found->second.guard.disarm();
-    replies.erase(found);
+    answered.push_back(found->first);
   }
 
   void remember(numbered one) {
@@ -596,6 +601,7 @@ struct conversation_state : entity_base {
       return;
     place_mark(request.who, request.delivered, false);
     place_mark(request.who, request.read, true);
+    schedule_pointers();
   }
 
   void place_mark(const domain::actor_identity& who, message_seq number, bool read) {
@@ -631,6 +637,12 @@ struct conversation_state : entity_base {
     if (!changed)
       return;
     moved[who.who] = current;
+  }
+
+  /// At most one write per interval.
+  void schedule_pointers() {
+    if (moved.empty())
+      return;
     auto interval_us = node->bounds.pointer_interval_ms * 1000;
     auto since = node->steady_us() - last_pointer_us;
     if (last_pointer_us == 0 || since >= interval_us)
@@ -694,6 +706,7 @@ struct conversation_state : entity_base {
           mark->who,
           {event.event->seq, event.event->header.visible_seq, event.event->header.hidden},
           mark->read);
+      schedule_pointers();
       return;
     }
     domain::target_read answer;

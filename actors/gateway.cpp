@@ -45,7 +45,10 @@ gateway::~gateway() {
 void gateway::stop() {
   if (!companion_)
     return;
-  caf::actor_cast<caf::actor_companion*>(companion_)->disconnect();
+  // As actor_companion::disconnect is declared to do; Debian's CAF 0.17.6 does not define it.
+  auto* companion = caf::actor_cast<caf::actor_companion*>(companion_);
+  companion->on_enqueue([](caf::mailbox_element_ptr) {});
+  companion->cleanup(caf::error{}, nullptr);
   companion_ = caf::actor{};
 }
 

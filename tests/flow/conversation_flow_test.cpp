@@ -284,7 +284,7 @@ TEST_F(conversation_flow, disabled_account_and_forged_tokens_are_refused) {
   forger.say(hello{forged, "", "", 0, {}});
   EXPECT_EQ(forger.expect<problem>().reason.code, errc::unauthenticated);
   auto stranger = connect();
-  stranger.say(subscribe{{}, 0});
+  stranger.say(subscribe{make_conversation_id(shard_id{1}, 1, 1), 0});
   EXPECT_EQ(stranger.expect<problem>().reason.code, errc::unauthenticated);
 }
 
