@@ -250,6 +250,7 @@ domain::result<event_reader::events> event_reader::visible_descending(domain::me
   }
   if (auto end = ended(); !end)
     return end.failure();
+  std::ranges::reverse(rows.rows);
   return std::move(rows.rows);
 }
 
