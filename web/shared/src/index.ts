@@ -1,0 +1,10 @@
+export * from './client.js';
+export * from './codec.js';
+export * from './frames.js';
+export * from './ids.js';
+export * from './log.js';
+export { isOwn, isWords } from './feed.js';
+export { reduce, wakeAt } from './reducer.js';
+export * from './state.js';
+export * from './storage.js';
+export * from './view.js';
