@@ -14,10 +14,13 @@ bool failpoint(std::string_view name);
 /// Replaces what the environment says, for tests within one process. Not while other threads pass points.
 void set_failpoints(std::string_view text);
 
+/// What a point is where they are not compiled in.
+constexpr bool no_failpoint() { return false; }
+
 } // namespace frontdesk::domain
 
 #ifdef FRONTDESK_FAILPOINTS
 #define FRONTDESK_FAILPOINT(name) ::frontdesk::domain::failpoint(name)
 #else
-#define FRONTDESK_FAILPOINT(name) false
+#define FRONTDESK_FAILPOINT(name) ::frontdesk::domain::no_failpoint()
 #endif
