@@ -137,9 +137,8 @@ std::vector<key_description> make_keys() {
   add(key_of("server", "tls_certificate", &c::server, &c::server_section::tls_certificate,
              "PEM file with the certificate and its chain; empty = no TLS, plain HTTP (behind a "
              "proxy). The file is read again on SIGHUP."));
-  auto& tls_key
-    = add(key_of("server", "tls_key", &c::server, &c::server_section::tls_key,
-                 "PEM file with the private key of the certificate. Read again on SIGHUP."));
+  add(key_of("server", "tls_key", &c::server, &c::server_section::tls_key,
+             "PEM file with the private key of the certificate. Read again on SIGHUP."));
   add(key_of("server", "trusted_proxies", &c::server, &c::server_section::trusted_proxies,
              "Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto headers are "
              "believed, such as "
