@@ -1,14 +1,5 @@
 // Frames as values <-> frames as bytes (binary protobuf) or text (canonical proto3 JSON).
-import {
-  create,
-  fromBinary,
-  fromJsonString,
-  toBinary,
-  toJsonString,
-  type DescMessage,
-  type MessageInitShape,
-  type MessageShape,
-} from '@bufbuild/protobuf';
+import type { DescMessage, MessageInitShape } from '@bufbuild/protobuf';
 
 import type {
   ClientFrame,
@@ -33,8 +24,10 @@ import type {
   TextBody,
   VectorCursor,
 } from './frames.js';
-import * as wire from './gen/frames_pb.js';
+import type * as wire from './gen/frames_pb.js';
+import { schema } from './gen/schema.js';
 import { bigintOf, bytesOf, hexOf, u64Of, wordOf, type Id } from './ids.js';
+import { fromBinary, fromJson, toBinary, toJson, WireError, type Message } from './wire.js';
 
 /** Which of the two forms of the frames a socket speaks. */
 export type WireForm = 'proto' | 'json';
@@ -756,39 +749,38 @@ function serverTo(value: ServerFrame): NonNullable<Init<typeof wire.ServerFrameS
 
 // -- bytes and text ------------------------------------------------------------------------------------------
 
-function read<Desc extends DescMessage>(
-  schema: Desc,
-  input: Uint8Array | string,
-): MessageShape<Desc> {
+type Direction = 'ClientFrame' | 'ServerFrame';
+
+function read(type: Direction, input: Uint8Array | string): Message {
   try {
     return typeof input === 'string'
-      ? fromJsonString(schema, input, { ignoreUnknownFields: true })
-      : fromBinary(schema, input, { readUnknownFields: false });
+      ? fromJson(schema, type, JSON.parse(input) as unknown)
+      : fromBinary(schema, type, input);
   } catch (error) {
-    throw new FrameError('bad_frame', error instanceof Error ? error.message : 'unreadable');
+    if (error instanceof WireError || error instanceof SyntaxError) {
+      throw new FrameError('bad_frame', error.message);
+    }
+    throw error;
   }
 }
 
-function write<Desc extends DescMessage>(
-  schema: Desc,
-  message: MessageShape<Desc>,
-  form: WireForm,
-): Uint8Array | string {
-  return form === 'json' ? toJsonString(schema, message) : toBinary(schema, message);
+function write(type: Direction, frame: object, form: WireForm): Uint8Array | string {
+  const message: Message = { frame };
+  return form === 'json' ? JSON.stringify(toJson(schema, type, message)) : toBinary(schema, type, message);
 }
 
 /** What goes into a WebSocket message: bytes in the `proto` form, text in the `json` form. */
 export function encodeClient(frame: ClientFrame, form: WireForm): Uint8Array | string {
-  return write(wire.ClientFrameSchema, create(wire.ClientFrameSchema, { frame: clientTo(frame) }), form);
+  return write('ClientFrame', clientTo(frame), form);
 }
 
 export function encodeServer(frame: ServerFrame, form: WireForm): Uint8Array | string {
-  return write(wire.ServerFrameSchema, create(wire.ServerFrameSchema, { frame: serverTo(frame) }), form);
+  return write('ServerFrame', serverTo(frame), form);
 }
 
 /** The frame in the bytes (proto form) or the text (json form); null for a kind this build does not know. */
 export function decodeClient(input: Uint8Array | string): ClientFrame | null {
-  return clientFrom(read(wire.ClientFrameSchema, input));
+  return clientFrom(read('ClientFrame', input) as unknown as wire.ClientFrame);
 }
 
 /**
@@ -796,5 +788,5 @@ export function decodeClient(input: Uint8Array | string): ClientFrame | null {
  * a client leaves alone. Throws `FrameError` for anything that is no frame.
  */
 export function decodeServer(input: Uint8Array | string): ServerFrame | null {
-  return serverFrom(read(wire.ServerFrameSchema, input));
+  return serverFrom(read('ServerFrame', input) as unknown as wire.ServerFrame);
 }

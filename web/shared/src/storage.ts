@@ -99,6 +99,9 @@ export class BrowserStorage implements Storage {
     if (!('locks' in navigator)) {
       return this.loadWithoutLocks();
     }
+    if (this.slot !== null) {
+      return parseSaved(this.read(localStorage, this.slot));
+    }
     let saved: Saved | null = null;
     for (let index = 0; index < slotsMax; ++index) {
       const key = this.key(`outbox.${String(index)}`);

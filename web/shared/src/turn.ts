@@ -28,10 +28,10 @@ export const times = {
   typingShown: 6_000,
 } as const;
 
-/** One run of the reducer: the state as it grows, and what is to be done. */
 /** For times: no tick is needed. */
 export const never = Infinity;
 
+/** One run of the reducer: the state as it grows, and what is to be done. */
 export interface Turn {
   state: State;
   readonly effects: Effect[];
