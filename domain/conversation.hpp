@@ -82,13 +82,14 @@ struct stored {
   message_seq seq = 0;
 };
 
-/// Answer to `look_up`: the position of the command, or nothing if it was not found in what may be read.
+/// Answer to `look_up`: what was found, or no position.
 struct looked_up {
   reply_token reply = 0;
   participant who{};
-  client_key key{};
+  client_key key{}; ///< as asked
   std::optional<std::pair<message_seq, message_seq>> position{}; ///< seq, visible_seq
   unix_ms time = 0; ///< of the stored event
+  std::uint64_t number = 0; ///< client number of the event found; 0 = the one asked for
 };
 
 // -- effects out -------------------------------------------------------------------------------------------------
@@ -136,8 +137,9 @@ struct acked {
 struct refused { reply_token reply = 0; client_key key{}; error reason{}; friend bool operator==(const refused&, const refused&) = default; };
 struct out_of_order { reply_token reply = 0; client_key key{}; std::uint64_t last = 0; friend bool operator==(const out_of_order&, const out_of_order&) = default; };
 /// Find the event of this key among the newest limits.dedup_read_back_events before `before`; then `looked_up`.
-/// For a repeat that is no longer in memory, and for the first command of a client that may have been forgotten.
-struct look_up { reply_token reply = 0; participant who{}; client_key key{}; message_seq before = 0; friend bool operator==(const look_up&, const look_up&) = default; };
+/// `newest`: find the newest event of this client there, whatever its number. That is for the first command of a
+/// client which may have been forgotten: a late copy of it must be known though later ones were stored.
+struct look_up { reply_token reply = 0; participant who{}; client_key key{}; message_seq before = 0; bool newest = false; friend bool operator==(const look_up&, const look_up&) = default; };
 /// Read the stored event, to check an edit or recall against its author, age and kind, or to learn the visible_seq
 /// of an event that staff quotes; then call on(target_read). Later commands of the same client wait behind it.
 struct read_target { message_seq seq = 0; bool by_visible = false; commanded waiting{}; };
@@ -241,6 +243,10 @@ private:
   void answer_known(const commanded& event, const client_record& known, conversation_effects& effects);
   /// Answers a command that is pending or was stored lately; false if it is not remembered.
   bool answer_remembered(const commanded& event, conversation_effects& effects);
+  /// Answers a command of a forgotten client by the newest number that is stored of it.
+  static void answer_forgotten(const commanded& event, const looked_up& newest, conversation_effects& effects);
+  /// Newest number of this client that is pending or was stored lately; 0 = none.
+  std::uint64_t newest_remembered(const participant& who, const client_id& client) const;
 
   result<plan> decide(const commanded& event, const target_read* target) const;
   result<plan> decide_body(const commanded& event, const post_message& body, const target_read* target) const;

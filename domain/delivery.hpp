@@ -204,6 +204,8 @@ private:
   bool paused_ = false;
   /// The last number that the running resend builds upon: more gaps that name it tell nothing new.
   std::optional<std::uint64_t> resent_after_;
+  /// A number that is not in the queue and that the server builds upon; 0 = none.
+  std::uint64_t accepted_there_ = 0;
   std::deque<rejected_message> rejected_;
 };
 

@@ -105,8 +105,9 @@ TEST(conversation, a_repeat_older_than_memory_is_looked_up_before_what_is_stored
   const auto effects = in.send(visitor(), 4, 3, text("x"), 33);
   EXPECT_EQ(told(effects), "look up #4 before 13");
 
-  looked_up found{33, visitor().who, find<look_up>(effects)->key,
-                  std::pair<message_seq, message_seq>{4, 4}, 1000};
+  looked_up found{
+    33, visitor().who, find<look_up>(effects)->key, std::pair<message_seq, message_seq>{4, 4}, 1000,
+    0};
   EXPECT_EQ(told(in.machine.on(found)), "ack #4 at 4/4 to 33");
   found.position = std::nullopt;
   EXPECT_EQ(told(in.machine.on(found)), "ack #4 at 0/0 to 33");
@@ -270,8 +271,8 @@ TEST(conversation, a_forgotten_client_does_not_store_its_first_command_twice) {
     << "a repeat of what is being looked up";
   EXPECT_FALSE(in.machine.idle());
   const client_key key{id<client_id>(50), 1};
-  EXPECT_EQ(told(in.machine.on(
-              looked_up{6, visitor().who, key, std::pair<message_seq, message_seq>{1, 1}, 1000})),
+  EXPECT_EQ(told(in.machine.on(looked_up{6, visitor().who, key,
+                                         std::pair<message_seq, message_seq>{1, 1}, 1000, 0})),
             "ack #1 at 1/1 to 8; refuse #2 client_unknown");
   EXPECT_TRUE(in.machine.idle());
 }
@@ -288,7 +289,7 @@ TEST(conversation, a_new_client_among_forgotten_ones_is_looked_up_once_and_begin
   EXPECT_EQ(told(in.send(visitor(), 1, 0, text("a"), 1, 50)), "look up #1 before 101");
   EXPECT_EQ(told(in.send(visitor(), 2, 1, text("b"), 2, 50)), "");
   const client_key key{id<client_id>(50), 1};
-  EXPECT_EQ(told(in.machine.on(looked_up{1, visitor().who, key, std::nullopt, 0})),
+  EXPECT_EQ(told(in.machine.on(looked_up{1, visitor().who, key, std::nullopt, 0, 0})),
             "append after 100: 101 message visible 101; append after 101: 102 message visible 102");
 }
 
@@ -303,7 +304,7 @@ TEST(conversation, a_new_client_whose_first_command_needs_a_read_is_looked_up_on
   scene in(bounds, head, 100);
   const auto event = in.make(visitor(), 1, 0, recall_message{7}, 1, 50);
   EXPECT_EQ(told(in.machine.on(event)), "look up #1 before 101");
-  EXPECT_EQ(told(in.machine.on(looked_up{1, visitor().who, event.what.key, std::nullopt, 0})),
+  EXPECT_EQ(told(in.machine.on(looked_up{1, visitor().who, event.what.key, std::nullopt, 0, 0})),
             "read visible 7");
   event_header header;
   header.kind = event_kind::message;
@@ -526,7 +527,7 @@ RC_GTEST_PROP(conversation, folding_the_log_gives_the_head_that_was_living, ()) 
     auto& number = numbers[{who.who.id, client}];
     auto effects = in.send(who, number + 1, number, body, 0, client);
     if (auto asked = find<look_up>(effects))
-      effects = in.machine.on(looked_up{0, who.who, asked->key, std::nullopt, 0});
+      effects = in.machine.on(looked_up{0, who.who, asked->key, std::nullopt, 0, 0});
     if (auto refusal = find<refused>(effects);
         refusal && refusal->reason.code == errc::client_unknown)
       number = 0;

@@ -222,6 +222,17 @@ TEST(delivery, acks_that_come_early_wait_for_the_older_ones) {
   EXPECT_EQ(in.machine.state().confirmed, 2u);
 }
 
+TEST(delivery, an_early_ack_moves_up_when_the_message_before_it_is_refused) {
+  sender in;
+  in.up();
+  in.post("a");
+  in.post("b");
+  in.post("c");
+  in.ack(2, 1);
+  EXPECT_EQ(in.refusal(1, errc::bad_text), "rejected 1 bad_text; send #3 after 2");
+  EXPECT_EQ(in.machine.state().confirmed, 2u);
+}
+
 TEST(delivery, an_old_copy_of_a_refused_message_that_was_stored_counts_again) {
   sender in;
   in.up();
@@ -230,10 +241,21 @@ TEST(delivery, an_old_copy_of_a_refused_message_that_was_stored_counts_again) {
   in.post("c");
   in.refusal(1, errc::invalid_state);
   EXPECT_EQ(in.ack(1, 0), "") << "known without a position: the number is used up, no more";
-  EXPECT_EQ(in.out_of_order(2, 1), "confirmed 1 at 0/0; send #2 after 1; send #3 after 2");
+  EXPECT_EQ(in.ack(1, 5), "confirmed 1 at 5/5");
+  EXPECT_EQ(told(in.machine.on(resync{here})), "send #2 after 1; send #3 after 2");
   EXPECT_EQ(in.refusal(2, errc::invalid_state), "rejected 2 invalid_state; send #3 after 1");
-  EXPECT_EQ(in.ack(2, 5), "confirmed 2 at 5/5");
-  EXPECT_EQ(told(in.machine.on(resync{here})), "send #3 after 2");
+}
+
+// The server's last number may still be lost with the server.
+TEST(delivery,
+     an_old_copy_of_a_refused_message_that_was_accepted_counts_as_long_as_the_server_says) {
+  sender in;
+  in.up();
+  in.post("a");
+  in.post("b");
+  in.refusal(1, errc::invalid_state);
+  EXPECT_EQ(in.out_of_order(2, 1), "send #2 after 1") << "not confirmed: it is not stored yet";
+  EXPECT_EQ(in.out_of_order(2, 0), "send #2 after 0") << "and then it was lost";
 }
 
 TEST(delivery, an_own_message_in_the_log_counts_as_its_ack) {
@@ -281,43 +303,77 @@ TEST(delivery, an_opening_learns_its_conversation_from_the_first_ack) {
   EXPECT_EQ(again->what.opening, opening_key{});
 }
 
-TEST(delivery, an_unknown_client_asks_about_what_was_sent_and_keeps_what_was_not) {
-  sender in(2);
+TEST(delivery, an_opening_whose_ack_was_lost_hears_a_resync_and_its_own_message) {
+  sender in(4, {}, id<opening_key>(3));
+  in.up();
+  in.post("a");
+  EXPECT_EQ(told(in.machine.on(resync{here})), "send #1 after 0");
+  event_push push;
+  push.conversation = here;
+  push.client = {mine, 1};
+  push.visible_seq = 1;
+  EXPECT_EQ(told(in.machine.on(push)), "confirmed 1 at 0/1");
+  EXPECT_EQ(in.machine.state().conversation, here);
+}
+
+// The first command was refused, or lost with a server that died, while later ones were on their
+// way.
+TEST(delivery, an_unknown_client_that_has_nothing_confirmed_begins_again_without_asking) {
+  sender in;
   in.up();
   in.post("a");
   in.post("b");
+  in.post("c");
+  EXPECT_EQ(in.refusal(2, errc::client_unknown),
+            "send #1 after 0; send #2 after 1; send #3 after 2");
+  EXPECT_EQ(in.refusal(3, errc::client_unknown), "") << "the resend is on its way";
+  EXPECT_EQ(in.refusal(1, errc::bad_text), "rejected 1 bad_text; send #2 after 0; send #3 after 2");
+  EXPECT_EQ(in.refusal(2, errc::client_unknown), "") << "of the copy that came after 1";
+}
+
+TEST(delivery, an_unknown_client_asks_about_what_was_sent_and_keeps_what_was_not) {
+  sender in(2);
+  in.up();
+  in.post("confirmed");
+  in.ack(1, 1);
+  in.post("a");
+  in.post("b");
   in.post("never sent");
-  EXPECT_EQ(in.refusal(1, errc::client_unknown), "ask about 1 2; need client id");
+  EXPECT_EQ(in.refusal(2, errc::client_unknown), "ask about 2 3; need client id");
   EXPECT_EQ(in.post("later"), "") << "no number yet";
   EXPECT_EQ(told(in.machine.on(client_id_made{id<client_id>(6)})),
             "send #1 after 0; send #2 after 1");
-  EXPECT_EQ(in.machine.state().queue[0].handle, 3u);
-  EXPECT_EQ(in.machine.state().queue[1].handle, 4u);
+  EXPECT_EQ(in.machine.state().queue[0].handle, 4u);
+  EXPECT_EQ(in.machine.state().queue[1].handle, 5u);
   EXPECT_FALSE(in.machine.idle());
 }
 
 TEST(delivery, the_person_decides_what_is_sent_again) {
   sender in;
   in.up();
+  in.post("confirmed");
+  in.ack(1, 1);
   in.post("a");
   in.post("b");
   in.refusal(2, errc::client_unknown);
   in.machine.on(client_id_made{id<client_id>(6)});
-  EXPECT_EQ(told(in.machine.on(person_answered{1, false})), "");
-  const auto effects = in.machine.on(person_answered{2, true});
+  EXPECT_EQ(told(in.machine.on(person_answered{2, false})), "");
+  const auto effects = in.machine.on(person_answered{3, true});
   EXPECT_EQ(told(effects), "send #1 after 0");
   EXPECT_EQ(std::get<post_message>(find<send_command>(effects)->what.body).content.text, "b");
-  EXPECT_EQ(in.ack(1, 9, id<client_id>(6)), "confirmed 2 at 9/9") << "the handle is the same";
+  EXPECT_EQ(in.ack(1, 9, id<client_id>(6)), "confirmed 3 at 9/9") << "the handle is the same";
   EXPECT_TRUE(in.machine.idle());
-  EXPECT_EQ(told(in.machine.on(person_answered{2, true})), "") << "answered already";
+  EXPECT_EQ(told(in.machine.on(person_answered{3, true})), "") << "answered already";
 }
 
 TEST(delivery, a_late_answer_to_the_old_client_id_settles_the_question) {
   sender in;
   in.up();
+  in.post("confirmed");
+  in.ack(1, 1);
   in.post("a");
-  in.refusal(1, errc::client_unknown);
-  EXPECT_EQ(in.ack(1, 3), "confirmed 1 at 3/3");
+  in.refusal(2, errc::client_unknown);
+  EXPECT_EQ(in.ack(2, 3), "confirmed 2 at 3/3");
   EXPECT_TRUE(in.machine.idle());
 }
 
