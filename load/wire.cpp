@@ -1,5 +1,7 @@
 #include "load/wire.hpp"
 
+#include <algorithm>
+
 namespace frontdesk::load {
 
 namespace {
@@ -14,7 +16,8 @@ constexpr unsigned event_public_part = 14;
 constexpr unsigned public_part_text = 2;
 
 constexpr std::string_view stamp_mark = "load ";
-constexpr std::size_t stamp_digits = 16;
+constexpr std::size_t due_digits = 16;
+constexpr std::size_t number_digits = 8;
 
 std::size_t varint_size(std::uint64_t value) {
   std::size_t size = 1;
@@ -123,6 +126,23 @@ private:
   std::string_view rest_;
 };
 
+void append_hexadecimal(std::string& out, std::uint64_t value, std::size_t digits) {
+  static constexpr char letters[] = "0123456789abcdef";
+  for (std::size_t i = digits; i-- > 0;)
+    out.push_back(letters[value >> (4 * i) & 15]);
+}
+
+std::optional<std::uint64_t> read_hexadecimal(std::string_view text) {
+  std::uint64_t value = 0;
+  for (const char letter : text) {
+    const bool digit = letter >= '0' && letter <= '9';
+    if (!digit && !(letter >= 'a' && letter <= 'f'))
+      return std::nullopt;
+    value = value << 4 | static_cast<std::uint64_t>(digit ? letter - '0' : letter - 'a' + 10);
+  }
+  return value;
+}
+
 std::string_view text_of_public_part(std::string_view part) {
   for (fields in_part{part}; in_part.next();)
     if (in_part.number == public_part_text)
@@ -211,28 +231,28 @@ std::optional<hot_frame> read_hot_frame(std::string_view bytes) {
   return found;
 }
 
-void write_stamped_text(std::string& out, std::uint64_t due_ns, std::size_t size) {
-  static constexpr char digits[] = "0123456789abcdef";
+void write_stamped_text(std::string& out, const stamp& mark, std::size_t size) {
   static constexpr std::string_view filler
     = " please tell me where my order is, it should have come last week already;";
   out.assign(stamp_mark);
-  for (std::size_t i = 0; i < stamp_digits; ++i)
-    out.push_back(digits[due_ns >> (4 * (stamp_digits - 1 - i)) & 15]);
+  out.push_back(mark.by_visitor ? 'v' : 'a');
+  out.push_back(' ');
+  append_hexadecimal(out, mark.due_ns, due_digits);
+  out.push_back(' ');
+  append_hexadecimal(out, mark.number, number_digits);
   while (out.size() < size)
     out += filler.substr(0, std::min(filler.size(), size - out.size()));
 }
 
-std::optional<std::uint64_t> read_stamp(std::string_view text) {
+std::optional<stamp> read_stamp(std::string_view text) {
   if (text.size() < stamp_size || !text.starts_with(stamp_mark))
     return std::nullopt;
-  std::uint64_t value = 0;
-  for (const char letter : text.substr(stamp_mark.size(), stamp_digits)) {
-    const bool digit = letter >= '0' && letter <= '9';
-    if (!digit && !(letter >= 'a' && letter <= 'f'))
-      return std::nullopt;
-    value = value << 4 | static_cast<std::uint64_t>(digit ? letter - '0' : letter - 'a' + 10);
-  }
-  return value;
+  text.remove_prefix(stamp_mark.size());
+  const auto due = read_hexadecimal(text.substr(2, due_digits));
+  const auto number = read_hexadecimal(text.substr(2 + due_digits + 1, number_digits));
+  if (!due || !number)
+    return std::nullopt;
+  return stamp{text.front() == 'v', static_cast<std::uint32_t>(*number), *due};
 }
 
 } // namespace frontdesk::load

@@ -38,11 +38,19 @@ struct hot_frame {
 /// Nothing for frames of other kinds and for bytes that are no frame.
 std::optional<hot_frame> read_hot_frame(std::string_view bytes);
 
-/// Texts carry the time their message was due, so that whoever receives them knows how long it
-/// took. `out` becomes exactly `size` bytes (at least `stamp_size`).
-inline constexpr std::size_t stamp_size = 21;
-void write_stamped_text(std::string& out, std::uint64_t due_ns, std::size_t size);
+/// Texts say who wrote them, which message they are and when it was due, so that whoever receives
+/// them knows how long it took; a visitor is not told the key of an agent's message.
+struct stamp {
+  bool by_visitor = false;
+  std::uint32_t number = 0;
+  std::uint64_t due_ns = 0;
+  friend bool operator==(const stamp&, const stamp&) = default;
+};
+
+inline constexpr std::size_t stamp_size = 32;
+/// `out` becomes `size` bytes, but at least stamp_size.
+void write_stamped_text(std::string& out, const stamp& mark, std::size_t size);
 /// Nothing for a text without a stamp.
-std::optional<std::uint64_t> read_stamp(std::string_view text);
+std::optional<stamp> read_stamp(std::string_view text);
 
 } // namespace frontdesk::load

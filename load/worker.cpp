@@ -440,7 +440,9 @@ private:
 
   void transmit(sender& from, std::uint64_t number) {
     const auto& slot = from.at(number);
-    write_stamped_text(text_, slot.due_ns, from.text_bytes);
+    const bool by_visitor = from.in->visitor.get() == &from;
+    write_stamped_text(text_, {by_visitor, static_cast<std::uint32_t>(number), slot.due_ns},
+                       from.text_bytes);
     message_command what;
     what.conversation = from.in->id;
     what.opening = from.in->opening;
@@ -562,23 +564,20 @@ private:
     if (!in)
       return;
     const bool at_agent = to.kind == peer_kind::agent;
-    auto* own = at_agent ? in->agent.get() : in->visitor.get();
-    if (own && own->client.view() == frame.client) {
+    if (stamp->by_visitor != at_agent) {
       add(report_.echoed);
       return;
     }
     auto* from = at_agent ? in->visitor.get() : in->agent.get();
-    if (!from || from->client.view() != frame.client)
-      return;
-    if (frame.client_seq < from->first || frame.client_seq >= from->next)
-      return; // replayed
-    auto& slot = from->at(frame.client_seq);
+    if (!from || stamp->number < from->first || stamp->number >= from->next)
+      return; // replayed, or written by another process
+    auto& slot = from->at(stamp->number);
     if (slot.pushed)
       return;
     slot.pushed = true;
     add(report_.pushed);
     if (phase_ == phase::measure && from->measured)
-      report_.to_push.add(now_ns() - *stamp);
+      report_.to_push.add(now_ns() - stamp->due_ns);
     if (slot.acknowledged && from->expects_push)
       done(*from);
   }
@@ -905,8 +904,6 @@ void worker::received(peer& one, std::string_view message) {
     hot_frame hot;
     hot.kind = hot_kind::event;
     hot.conversation = event->conversation.view();
-    hot.client = event->client.client.view();
-    hot.client_seq = event->client.seq;
     if (event->public_content)
       if (const auto* text = std::get_if<domain::text_content>(&event->public_content->body))
         hot.text = text->text;

@@ -56,7 +56,7 @@ void add_options(CLI::App& program, program_options& options) {
     ->check(CLI::IsMember({"visitor", "agent", "both"}))
     ->capture_default_str();
   program.add_option("--text-bytes", what.text_bytes, "Length of a text")
-    ->check(CLI::Range(21, 32768))
+    ->check(CLI::Range(32, 32768))
     ->capture_default_str();
   program.add_option("--warm-up", what.warm_up_seconds, "Seconds before counting begins")
     ->check(CLI::Range(0.0, 600.0))
