@@ -95,6 +95,9 @@ struct agent_state : entity_base {
   }
 
   void on_checked(const token_checked& event) {
+    // A read that crashed may pass the next time: a new actor tries, and the clients ask again.
+    if (event.failure && event.failure->code == errc::internal)
+      return self->quit(caf::sec::runtime_error);
     auto found = greetings.find(event.from);
     if (found == greetings.end())
       return;

@@ -148,6 +148,9 @@ struct conversation_state : entity_base {
     loading = false;
     if (machine)
       return take_backlog(); // opened meanwhile
+    // A read that crashed may pass the next time: a new actor tries, and the clients ask again.
+    if (event.failure && event.failure->code == errc::internal)
+      return self->quit(caf::sec::runtime_error);
     if (event.failure && event.failure->code != errc::not_found) {
       node->log->log(domain::log_level::error, "conversation cannot be loaded",
                      {{"conversation", to_string(id)}, {"reason", event.failure->message}});
@@ -796,12 +799,18 @@ conversation_actor::behavior_type conversation(self_pointer self, node_context* 
         state.viewers.replayed(event, state.machine->stored_seq(),
                                state.machine->stored_visible_seq(), out);
     },
-    [&state, node](const key_looked_up& event) {
+    [self, &state, node](const key_looked_up& event) {
+      // Without an answer nobody may say whether the command is known: a new actor and the client
+      // try again.
+      if (event.failure)
+        return self->quit(caf::sec::runtime_error);
       outbox out(*node);
       if (state.machine)
         state.perform(state.machine->on(event.what), out);
     },
-    [&state](event_read& event) {
+    [self, &state](event_read& event) {
+      if (event.failure)
+        return self->quit(caf::sec::runtime_error);
       if (state.machine)
         state.on_read(event);
     },

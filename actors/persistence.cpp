@@ -89,6 +89,20 @@ void fail(self_pointer self, std::vector<waiting_append>& batch, const domain::e
   }
 }
 
+/// An exception is a commit whose outcome is unknown, like any other failure.
+domain::result<domain::commit_receipt>
+commit_guarded(node_context& node, domain::event_store& store,
+               const std::vector<const domain::append*>& appends) {
+  try {
+    if (FRONTDESK_FAILPOINT("persistence"))
+      return domain::error{domain::errc::internal, "failpoint persistence"};
+    return store.commit(appends);
+  } catch (const std::exception& problem) {
+    node.log->log(domain::log_level::error, "exception in a commit", {{"what", problem.what()}});
+    return domain::error{domain::errc::internal, "the commit failed"};
+  }
+}
+
 void commit(self_pointer self) {
   auto& state = self->state;
   auto& node = *state.node;
@@ -104,7 +118,7 @@ void commit(self_pointer self) {
       events += each.what->events.size();
     }
     auto begin = node.steady_us();
-    auto receipt = state.store->commit(appends);
+    auto receipt = commit_guarded(node, *state.store, appends);
     node.numbers->commit_duration.observe_us(node.steady_us() - begin);
     node.admit.append_queue.fetch_sub(static_cast<std::int64_t>(batch.size()));
     node.numbers->append_queue.add(-static_cast<std::int64_t>(batch.size()));

@@ -1,5 +1,6 @@
 #include "actors/reader.hpp"
 
+#include "domain/failpoint.hpp"
 #include "proto/codec.hpp"
 #include "proto/records.hpp"
 
@@ -246,50 +247,117 @@ void read(self_pointer self, const read_one& request) {
   self->send(request.reply_to, std::move(answer));
 }
 
+void look_up(self_pointer self, const look_up_opening& request) {
+  opening_looked_up answer;
+  answer.opening = request.opening;
+  auto stored = self->state.node->store->get_dedup(request.entity, request.opening.view());
+  if (!stored) {
+    answer.failure = stored.failure();
+  } else if (*stored) {
+    if (auto opening = proto::decode_opening(**stored))
+      answer.conversation = opening->first;
+    else
+      answer.failure = opening.failure();
+  }
+  self->send(request.reply_to, std::move(answer));
+}
+
+void check(self_pointer self, const check_token& request) {
+  token_checked answer;
+  answer.from = request.from;
+  auto stored = self->state.node->store->get_state(request.key);
+  if (!stored) {
+    answer.failure = stored.failure();
+  } else if (*stored) {
+    if (auto record = proto::decode_token(**stored))
+      answer.record = *std::move(record);
+    else
+      answer.failure = record.failure();
+  }
+  self->send(request.reply_to, std::move(answer));
+}
+
+void load(self_pointer self, const load_open_rows& request) {
+  open_rows_loaded answer;
+  if (auto loaded = self->state.node->store->scan_open(request.tenant))
+    answer.what = *std::move(loaded);
+  else
+    answer.failure = loaded.failure();
+  self->send(request.reply_to, std::move(answer));
+}
+
+/// Runs the read; an exception becomes a failure that the asker hears of, so that nobody waits for
+/// ever and the reader goes on.
+template <class Work, class Fail>
+void guarded(self_pointer self, Work work, Fail fail) {
+  try {
+    if (FRONTDESK_FAILPOINT("reader"))
+      return fail(domain::error{errc::internal, "failpoint reader"});
+    work();
+  } catch (const std::exception& problem) {
+    self->state.node->numbers->entity_restarts.add();
+    self->state.node->log->log(domain::log_level::error, "exception in the reader",
+                               {{"what", problem.what()}});
+    fail(domain::error{errc::internal, "the read failed"});
+  }
+}
+
+/// As above, for answers that carry their failure.
+template <class Answer, class Target, class Work>
+void guarded_answer(self_pointer self, const Target& target, Answer on_failure, Work work) {
+  guarded(self, work, [&](const domain::error& reason) {
+    on_failure.failure = reason;
+    self->send(target, std::move(on_failure));
+  });
+}
+
 reader_actor::behavior_type reader(self_pointer self, node_context* node) {
   self->state.node = node;
   return {
-    [self](const load_conversation& request) { load(self, request); },
-    [self](const load_visitor& request) { load(self, request); },
-    [self](const look_up_opening& request) {
-      opening_looked_up answer;
-      answer.opening = request.opening;
-      auto stored = self->state.node->store->get_dedup(request.entity, request.opening.view());
-      if (!stored) {
-        answer.failure = stored.failure();
-      } else if (*stored) {
-        if (auto opening = proto::decode_opening(**stored))
-          answer.conversation = opening->first;
-        else
-          answer.failure = opening.failure();
-      }
-      self->send(request.reply_to, std::move(answer));
+    [self](const load_conversation& request) {
+      guarded_answer(self, request.reply_to, conversation_loaded{}, [&] { load(self, request); });
     },
-    [self](read_page& request) { page(self, request); },
-    [self](const read_replay& request) { replay(self, request); },
-    [self](const find_key& request) { find(self, request); },
-    [self](const read_one& request) { read(self, request); },
+    [self](const load_visitor& request) {
+      guarded_answer(self, request.reply_to, visitor_loaded{}, [&] { load(self, request); });
+    },
+    [self](const look_up_opening& request) {
+      opening_looked_up blank;
+      blank.opening = request.opening;
+      guarded_answer(self, request.reply_to, blank, [&] { look_up(self, request); });
+    },
+    [self](read_page& request) {
+      guarded(
+        self, [&] { page(self, request); },
+        [&](const domain::error& reason) {
+          request.guard.disarm();
+          self->state.node->send(request.to,
+                                 domain::problem{reason, request.what.request, false, 0});
+        });
+    },
+    [self](const read_replay& request) {
+      replay_read blank;
+      blank.to = request.to;
+      blank.round = request.round;
+      guarded_answer(self, request.reply_to, blank, [&] { replay(self, request); });
+    },
+    [self](const find_key& request) {
+      key_looked_up blank;
+      blank.what = {request.what.reply, request.what.who, request.what.key, std::nullopt, 0};
+      guarded_answer(self, request.reply_to, blank, [&] { find(self, request); });
+    },
+    [self](const read_one& request) {
+      event_read blank;
+      blank.asked = request.number;
+      blank.ticket = request.ticket;
+      guarded_answer(self, request.reply_to, blank, [&] { read(self, request); });
+    },
     [self](const check_token& request) {
-      token_checked answer;
-      answer.from = request.from;
-      auto stored = self->state.node->store->get_state(request.key);
-      if (!stored) {
-        answer.failure = stored.failure();
-      } else if (*stored) {
-        if (auto record = proto::decode_token(**stored))
-          answer.record = *std::move(record);
-        else
-          answer.failure = record.failure();
-      }
-      self->send(request.reply_to, std::move(answer));
+      token_checked blank;
+      blank.from = request.from;
+      guarded_answer(self, request.reply_to, blank, [&] { check(self, request); });
     },
     [self](const load_open_rows& request) {
-      open_rows_loaded answer;
-      if (auto loaded = self->state.node->store->scan_open(request.tenant))
-        answer.what = *std::move(loaded);
-      else
-        answer.failure = loaded.failure();
-      self->send(request.reply_to, std::move(answer));
+      guarded_answer(self, request.reply_to, open_rows_loaded{}, [&] { load(self, request); });
     },
   };
 }

@@ -91,6 +91,9 @@ struct visitor_session_state : entity_base {
 
   void on_loaded(visitor_loaded& event) {
     loading = false;
+    // A read that crashed may pass the next time: a new session tries, and the clients ask again.
+    if (event.failure && event.failure->code == errc::internal)
+      return self->quit(caf::sec::runtime_error);
     if (event.failure) {
       for (auto& each : std::exchange(greetings, {})) {
         each.guard.disarm();

@@ -363,6 +363,8 @@ INSTANTIATE_TEST_SUITE_P(every_actor, crash_flow,
                          ::testing::Values("conversation_command=throw@2",
                                            "conversation_stored=throw@2", "visitor_frames=throw@2",
                                            "routing_desk=throw@1", "commit_before_write=fail@2",
+                                           "persistence=fail@2", "reader=fail@1", "reader=throw@2",
+                                           "agent_frames=throw@1",
                                            "conversation_command=throw%3000"));
 #else
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(crash_flow);
