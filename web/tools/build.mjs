@@ -1,4 +1,4 @@
-// Bundles the test page into testpage/dist: index.html, app.js, app.css. They load nothing else.
+// Bundles the test page into testpage/dist: index.html, app.js, app.css, icon.svg. They load nothing else.
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,4 +28,6 @@ await build({
   target: ['chrome109', 'firefox115', 'safari16'],
   logLevel: 'warning',
 });
-copyFileSync(join(page, 'src', 'index.html'), join(out, 'index.html'));
+for (const name of ['index.html', 'icon.svg']) {
+  copyFileSync(join(page, 'src', name), join(out, name));
+}

@@ -106,7 +106,9 @@ export function reconcile(parent: Element, list: readonly Keyed[]): void {
       current = make();
       current.dataset['key'] = key;
       current.dataset['signature'] = signature;
-      if (old !== undefined) {
+      if (old === undefined) {
+        current.classList.add('fresh'); // what only changes does not appear again
+      } else {
         if (before === old) {
           before = old.nextElementSibling;
         }

@@ -60,7 +60,7 @@ function start(): void {
   };
   const visitor = new VisitorPane(words, url, form, changed);
   const agent = new AgentPane(words, url, form, changed);
-  const panes = element('main', { class: 'panes', data: { side: token === '' ? 'visitor' : 'agent' } });
+  const panes = element('main', { class: 'panes' });
   const side = (name: 'visitor' | 'agent') =>
     element(
       'button',
@@ -69,13 +69,21 @@ function start(): void {
         part: `side-${name}`,
         on: {
           click: () => {
-            panes.dataset['side'] = name;
-            changed();
+            choose(name);
           },
         },
       },
       words.say(name),
     );
+  const sides = { visitor: side('visitor'), agent: side('agent') };
+  // Where the page is narrow, one side is shown.
+  const choose = (name: 'visitor' | 'agent') => {
+    panes.dataset['side'] = name;
+    for (const [other, button] of Object.entries(sides)) {
+      button.setAttribute('aria-pressed', String(other === name));
+    }
+    changed();
+  };
   panes.append(visitor.root, agent.root);
   document.body.replaceChildren(
     element(
@@ -83,7 +91,7 @@ function start(): void {
       { class: 'top' },
       element('h1', {}, words.say('title')),
       element('span', { class: 'sub' }, words.say('subtitle')),
-      element('span', { class: 'sides' }, side('visitor'), side('agent')),
+      element('span', { class: 'sides' }, sides.visitor, sides.agent),
       element(
         'span',
         { class: 'choices' },
@@ -94,7 +102,7 @@ function start(): void {
     panes,
   );
   document.addEventListener('visibilitychange', changed);
-  changed();
+  choose(token === '' ? 'visitor' : 'agent');
   void visitor.start();
   void agent.start(token);
 }
