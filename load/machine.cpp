@@ -74,6 +74,8 @@ process_sample sample_process(pid_t process) {
     auto name = read_all(task.path() / "comm");
     while (!name.empty() && name.back() == '\n')
       name.pop_back();
+    if (task.path().filename() == std::to_string(process))
+      name = "main"; // otherwise named after the file
     // Nanoseconds on a processor; ticks of 10 ms where the kernel does not count them.
     auto spent = number_at(read_all(task.path() / "schedstat"));
     if (spent == 0)

@@ -38,8 +38,8 @@ std::string quantiles(const latency& of) {
 }
 
 bool is_hot(std::string_view thread) {
-  // RocksDB's own threads flush and compact, and the process's main thread and log only wait.
-  for (const auto other : {"rocksdb", "main", "log", "frontdesk", "watchdog"})
+  // RocksDB's own threads flush and compact; the others wait or serve operators.
+  for (const auto other : {"rocksdb", "main", "log", "watchdog", "fd-admin"})
     if (thread.starts_with(other))
       return false;
   return true;

@@ -1,5 +1,4 @@
-#include "app/admin_client.hpp"
-#include "app/admin_key.hpp"
+#include "app/load_target.hpp"
 #include "load/measurement.hpp"
 #include "load/node.hpp"
 #include "load/report.hpp"
@@ -9,8 +8,6 @@
 #include <csignal>
 #include <fstream>
 #include <iostream>
-#include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -98,22 +95,6 @@ void add_options(CLI::App& program, program_options& options) {
   program.add_option("--json", options.json_file, "Write the figures to this file as JSON");
 }
 
-domain::result<std::pair<unsigned, std::string>>
-exchange(const std::string& address, std::uint16_t port, const std::string& method,
-         const std::string& target, const std::string& key, const std::string& body) {
-  app::http_question question;
-  question.address = address;
-  question.port = port;
-  question.method = method;
-  question.target = target;
-  question.bearer = key;
-  question.body = body;
-  auto answer = app::exchange(question);
-  if (!answer)
-    return answer.failure();
-  return std::pair{answer->status, std::move(answer->body)};
-}
-
 int complain(const domain::error& reason) {
   std::cerr << "frontdesk_load: " << reason.message << "\n";
   return 1;
@@ -131,50 +112,29 @@ int run(program_options& options) {
                                      : load::speaker::visitor;
   what.form = options.json_frames ? domain::wire_form::json : domain::wire_form::proto;
 
-  load::surroundings where;
-  where.machine = load::describe_hardware();
-  where.sync = "every commit is synced before its acknowledgements";
-  load::measured_node node;
-  node.port = options.port;
-  auto admin_port = options.admin_port;
-  std::optional<load::node_process> own;
-  if (!options.server.empty()) {
-    load::serve_options serve;
-    serve.program = options.server;
-    serve.data_parent = options.data_parent;
-    serve.arguments = options.server_arguments;
-    auto started = load::node_process::start(serve);
-    if (!started)
-      return complain(started.failure());
-    own.emplace(*std::move(started));
-    node.port = own->port();
-    node.process = own->process();
-    admin_port = own->admin_port();
-    options.data = own->data();
-    where.file_system = load::file_system_of(own->data());
-  } else if (!options.target.empty()) {
-    node.address = options.target;
-  } else {
-    node.process = options.server_process > 0 ? std::optional<pid_t>{options.server_process}
-                                              : load::process_listening_on(node.port);
-    where.file_system = load::file_system_of(options.data);
-  }
-  app::configuration config;
-  config.store.data = options.data;
-  const auto key = app::read_admin_key(config);
-  if (!key)
-    return complain(key.failure());
-  load::node_admin admin{exchange, options.target.empty() ? "127.0.0.1" : options.target,
-                         admin_port, *key};
-  const auto result = load::measure(what, node, admin);
-  if (!own)
-    admin.forget_agents();
+  domain::result<app::load_target> target = [&]() -> domain::result<app::load_target> {
+    if (!options.server.empty()) {
+      load::serve_options serve;
+      serve.program = options.server;
+      serve.data_parent = options.data_parent;
+      serve.arguments = options.server_arguments;
+      return app::start_load_target(serve);
+    }
+    return app::find_load_target({options.target.empty() ? "127.0.0.1" : options.target,
+                                  options.port, options.admin_port, options.data,
+                                  options.server_process});
+  }();
+  if (!target)
+    return complain(target.failure());
+  const auto result = load::measure(what, target->node, *target->admin);
+  if (!target->own)
+    target->admin->forget_agents();
   if (!result)
     return complain(result.failure());
-  std::cout << load::table_of(where, {*result});
+  std::cout << load::table_of(target->where, {*result});
   if (!options.json_file.empty()) {
     std::ofstream file{options.json_file};
-    file << load::json_of(where, {*result}) << "\n";
+    file << load::json_of(target->where, {*result}) << "\n";
     if (!file.flush())
       return complain({domain::errc::io, "cannot write " + options.json_file});
   }
