@@ -14,8 +14,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdarg>
+#include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <fcntl.h>
+#include <filesystem>
+#include <mutex>
 #include <sys/file.h>
 #include <unistd.h>
 #include <utility>
@@ -26,6 +31,7 @@ namespace frontdesk::persistence {
 namespace {
 
 constexpr std::size_t mebibyte = 1u << 20;
+constexpr std::size_t info_log_bytes_max = 4 * mebibyte; // twice that, with the file before it
 
 /// Drops dedup entries whose time has passed; reads ignore them from that moment on.
 class forget_old_keys final : public rocksdb::CompactionFilter {
@@ -70,6 +76,63 @@ public:
   void Logv(const char*, va_list) override {}
 };
 
+/// RocksDB's own log, LOG and LOG.old beside its files. Not RocksDB's logger: where assertions are
+/// compiled into the library, as Debian does, that one ends the process when the disk refuses a
+/// line and then another. Here a line that cannot be written is lost.
+class info_log final : public rocksdb::Logger {
+public:
+  explicit info_log(std::string path) : path_(std::move(path)) { open(); }
+
+  ~info_log() override { close(); }
+
+  using rocksdb::Logger::Logv;
+
+  void Logv(const char* format, va_list words) override {
+    std::array<char, 4096> line;
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    tm parts{};
+    ::gmtime_r(&now.tv_sec, &parts);
+    auto size = std::strftime(line.data(), line.size(), "%Y-%m-%dT%H:%M:%SZ ", &parts);
+    auto wanted = std::vsnprintf(line.data() + size, line.size() - size, format, words);
+    if (wanted < 0)
+      return;
+    size = std::min(size + static_cast<std::size_t>(wanted), line.size() - 1);
+    line[size++] = '\n';
+
+    std::lock_guard lock(guard_);
+    if (written_ > info_log_bytes_max)
+      turn_over();
+    if (file_ >= 0 && ::write(file_, line.data(), size) > 0)
+      written_ += size;
+  }
+
+private:
+  void open() {
+    file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    auto end = file_ >= 0 ? ::lseek(file_, 0, SEEK_END) : 0;
+    written_ = end > 0 ? static_cast<std::size_t>(end) : 0;
+  }
+
+  void close() {
+    if (file_ >= 0)
+      ::close(file_);
+    file_ = -1;
+  }
+
+  void turn_over() {
+    close();
+    // Where renaming fails, the old file goes on: it is only too long.
+    std::rename(path_.c_str(), (path_ + ".old").c_str());
+    open();
+  }
+
+  std::string path_;
+  std::mutex guard_;
+  int file_ = -1;
+  std::size_t written_ = 0;
+};
+
 rocksdb::DBOptions database_options(const database_settings& settings, rocksdb::Env* environment,
                                     bool create) {
   rocksdb::DBOptions options;
@@ -107,9 +170,6 @@ rocksdb::DBOptions database_options(const database_settings& settings, rocksdb::
     = static_cast<int>(std::max<std::uint64_t>(settings.limits.descriptors_reserved - 48, 32));
   options.skip_stats_update_on_db_open = true;
 
-  options.info_log_level = rocksdb::InfoLogLevel::INFO_LEVEL;
-  options.max_log_file_size = 4 * mebibyte;
-  options.keep_log_file_num = 4;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   return options;
@@ -244,8 +304,12 @@ rocksdb::Status database::open(const database_settings& settings, bool create,
   std::unique_ptr<database> made(new database(settings.file_system));
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* opened = nullptr;
-  auto status = rocksdb::DB::Open(database_options(settings, made->environment_.get(), create),
-                                  settings.path, descriptors(settings), &handles, &opened);
+  std::error_code refused; // opening says it better
+  if (create)
+    std::filesystem::create_directory(settings.path, refused);
+  auto options = database_options(settings, made->environment_.get(), create);
+  options.info_log = std::make_shared<info_log>(settings.path + "/LOG");
+  auto status = rocksdb::DB::Open(options, settings.path, descriptors(settings), &handles, &opened);
   if (!status.ok())
     return status;
   made->adopt(opened, handles);

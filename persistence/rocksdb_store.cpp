@@ -156,21 +156,38 @@ private:
   std::string reason_;
 };
 
-/// Writes and syncs a small file, which is the only way to know that the disk takes writes.
-int probe_disk(const std::string& folder) {
+/// Writes and syncs a small file, which is the only way to know that the disk takes writes. Nothing
+/// for a disk that does; a state to stay in or to turn to else.
+std::optional<store_state> trial_write(const std::string& folder, store_state now) {
   auto path = folder + "/probe";
   int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0)
-    return errno;
-  static constexpr std::array<char, 65536> bytes{};
-  int problem = 0;
-  if (::write(file, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
-    problem = errno ? errno : ENOSPC;
-  if (problem == 0 && ::fsync(file) != 0)
-    problem = errno;
-  ::close(file);
-  ::unlink(path.c_str());
-  return problem;
+  int problem = file < 0 ? errno : 0;
+  if (file >= 0) {
+    static constexpr std::array<char, 65536> bytes{};
+    auto written = ::write(file, bytes.data(), bytes.size());
+    if (written != static_cast<ssize_t>(bytes.size()))
+      problem = written < 0 ? errno : ENOSPC;
+    if (problem == 0 && ::fsync(file) != 0)
+      problem = errno;
+    ::close(file);
+    ::unlink(path.c_str());
+  }
+  switch (problem) {
+  case 0:
+    return std::nullopt;
+  case ENOSPC:
+  case EDQUOT:
+    return store_state::full;
+  case EROFS:
+    return store_state::read_only;
+  case ENOENT:
+  case ENOTDIR:
+  case EACCES:
+  case EPERM:
+    return now; // not there or not ours, while a volume is changed
+  default:
+    return store_state::failed;
+  }
 }
 
 result<void> sync_folder(const std::string& path) {
@@ -351,6 +368,7 @@ private:
   rocksdb::WriteBatch batch_;
   std::chrono::steady_clock::time_point room_looked_{};
   std::uint64_t room_written_ = 0;
+  std::optional<acknowledged_alone> filter_; ///< of the last reopening
 };
 
 // -- opening
@@ -448,6 +466,7 @@ result<void> rocksdb_store::finish_making() {
     if (!written.ok())
       return to_error(written, "making the store");
   }
+  identity_ = (*record)->identity;
   adopt(**record);
   if (fresh || renewed || !found_watermark_) {
     // The folders' own entries, or a power loss could take the whole new store with it.
@@ -464,7 +483,6 @@ result<void> rocksdb_store::finish_making() {
 }
 
 void rocksdb_store::adopt(const node_record& record) {
-  identity_ = record.identity;
   commit_ = record.commit;
   for (std::size_t i = 0; i < record.shards.size(); ++i) {
     positions_[i] = record.shards[i].position;
@@ -663,10 +681,12 @@ result<commit_receipt> rocksdb_store::commit(std::span<const append* const> appe
 
   if (FRONTDESK_FAILPOINT("commit_after_write"))
     return internal("failpoint commit_after_write");
-  // The commit is durable whatever becomes of its mark; a disk that refuses the mark gets no other
-  // commit.
-  if (auto marked = watermark_->write(commit_); !marked)
+  // Nothing is acknowledged that is not marked. It is also a second opinion on the sync: ext4 has
+  // been seen to let one succeed while its journal was aborted, and to refuse the next write.
+  if (auto marked = watermark_->write(commit_); !marked) {
     condition_->fail(marked.failure());
+    return condition_->refusal();
+  }
   if (FRONTDESK_FAILPOINT("commit_after_watermark"))
     return internal("failpoint commit_after_watermark");
   return receipt;
@@ -677,19 +697,21 @@ result<commit_receipt> rocksdb_store::commit(std::span<const append* const> appe
 // everything recovered written to new, synced files.
 bool rocksdb_store::reopen() {
   std::unique_lock exclusive(database_guard_);
-  acknowledged_alone filter(sequence_);
+  filter_.emplace(sequence_);
   database_.reset();
-  auto opened = database::open(settings(&filter), false, database_);
+  auto opened = database::open(settings(&*filter_), false, database_);
   if (!opened.ok()) {
     condition_->fail(opened);
     // So that reads go on.
-    auto fallback = database::open_read_only(settings(&filter), database_);
+    auto fallback = database::open_read_only(settings(&*filter_), database_);
     if (!fallback.ok())
       condition_->fail(store_state::failed, "reading is impossible too: " + fallback.ToString());
     return false;
   }
   auto record = read_node_record(*database_);
-  if (!record || !*record || (*record)->commit != commit_) {
+  auto same
+    = record && *record && (*record)->identity.id == identity_.id && (*record)->commit == commit_;
+  if (!same) {
     condition_->fail(store_state::failed,
                      !record
                        ? record.failure().message
@@ -723,14 +745,11 @@ store_state rocksdb_store::probe() {
       condition_->fail(synced.failure());
     return state();
   }
-  if (int problem = probe_disk(options_.folder); problem != 0) {
-    if (problem == ENOSPC || problem == EDQUOT)
-      condition_->become(store_state::full);
-    else if (problem == EROFS)
-      condition_->become(store_state::read_only);
+  if (auto refused = trial_write(options_.folder, before)) {
+    if (*refused == store_state::failed)
+      condition_->fail(store_state::failed, "a trial write failed");
     else
-      condition_->fail(store_state::failed,
-                       std::string("a trial write failed: ") + std::strerror(problem));
+      condition_->become(*refused);
     return state();
   }
   if (!condition_->reopen_needed() || reopen())

@@ -1,5 +1,5 @@
-// Writes numbered events into a store and says which are acknowledged, so that store_torture.py can kill it, pull the
-// plug, fill the disk or break it, and hold the store to its word afterwards.
+// Writes numbered events into a store and says which are acknowledged, so that store_torture.py can
+// kill it, pull the plug, fill the disk or break it, and hold the store to its word afterwards.
 //
 //   store_writer write FOLDER [--conversations N] [--batch N] [--seconds S] [--fail-sync-after N]
 //     standard output, one line each, after the fact:
@@ -8,10 +8,13 @@
 //       state NAME             the store's state has changed
 //       read-failed MESSAGE    a read of something acknowledged went wrong
 //   store_writer check FOLDER [--conversations N]
-//       last CONVERSATION SEQ  what there is, after every event was read, in order and dense, with its right text
-//       damaged CODE MESSAGE   the store is refused, or an event is
-//       problem KEY: WORDS     from verify
-//     exit code 0: whole; 3: damage was found; 1: something is wrong that should have been found, or not be
+//       last CONVERSATION SEQ  what there is, after every event was read, in order and dense, with
+//       its right text damaged CODE MESSAGE   the store is refused, or an event is problem KEY:
+//       WORDS     from verify
+//     exit code 0: whole; 3: damage was found; 1: something is wrong that should have been found,
+//     or not be
+//   store_writer failpoints .
+//     exit code 0 if this build has them, else 4
 
 #include "persistence/rocksdb_store.hpp"
 #include "persistence/verify.hpp"
@@ -25,9 +28,8 @@
 #include <random>
 #include <string>
 #include <thread>
-#include <vector>
-
 #include <unistd.h>
+#include <vector>
 
 namespace {
 
@@ -39,17 +41,22 @@ constexpr tenant_id tenant{1};
 struct arguments {
   std::string mode{};
   std::string folder{};
-  std::map<std::string, std::uint64_t> numbers{{"--conversations", 40}, {"--batch", 20}, {"--seconds", 3600},
-                                               {"--fail-sync-after", 0}, {"--disk-free-min", 1u << 20},
-                                               {"--text-bytes", 200}};
+  std::map<std::string, std::uint64_t> numbers{
+    {"--conversations", 40},       {"--batch", 20},
+    {"--seconds", 3600},           {"--fail-sync-after", 0},
+    {"--disk-free-min", 1u << 20}, {"--text-bytes", 200}};
 };
 
 const char* name_of(store_state state) {
   switch (state) {
-  case store_state::writable: return "writable";
-  case store_state::full: return "full";
-  case store_state::read_only: return "read_only";
-  case store_state::failed: return "failed";
+  case store_state::writable:
+    return "writable";
+  case store_state::full:
+    return "full";
+  case store_state::read_only:
+    return "read_only";
+  case store_state::failed:
+    return "failed";
   }
   return "?";
 }
@@ -57,7 +64,8 @@ const char* name_of(store_state state) {
 // One line, one write, so that a kill leaves no half line that looks whole.
 void say(const std::string& line) {
   auto bytes = line + "\n";
-  if (::write(STDOUT_FILENO, bytes.data(), bytes.size()) < 0) std::_Exit(1);
+  if (::write(STDOUT_FILENO, bytes.data(), bytes.size()) < 0)
+    std::_Exit(1);
 }
 
 shard_id shard_of_number(std::uint64_t number) {
@@ -68,7 +76,8 @@ std::string text_of(std::uint64_t conversation, message_seq seq, std::size_t siz
   auto text = "c" + std::to_string(conversation) + " s" + std::to_string(seq) + " ";
   // Not compressible to nothing, and told by conversation and seq alone.
   std::minstd_rand random(static_cast<unsigned>(conversation * 1000003 + seq));
-  while (text.size() < size) text.push_back(static_cast<char>('a' + random() % 26));
+  while (text.size() < size)
+    text.push_back(static_cast<char>('a' + random() % 26));
   return text;
 }
 
@@ -87,21 +96,27 @@ public:
     }
     auto opened = persistence::open_store(options);
     if (!opened) {
-      say("damaged " + std::string(to_string(opened.failure().code)) + " " + opened.failure().message);
+      say("damaged " + std::string(to_string(opened.failure().code)) + " "
+          + opened.failure().message);
       return 3;
     }
     store_ = *std::move(opened);
-    if (!load()) return 1;
+    if (!load())
+      return 1;
     say("opened");
-    auto end = std::chrono::steady_clock::now() + std::chrono::seconds(given_.numbers.at("--seconds"));
+    auto end
+      = std::chrono::steady_clock::now() + std::chrono::seconds(given_.numbers.at("--seconds"));
     std::uint64_t rounds = 0;
     while (std::chrono::steady_clock::now() < end) {
       if (store_->state() != store_state::writable) {
-        if (!wait_for_the_disk()) return 0;
+        if (!wait_for_the_disk())
+          return 0;
         continue;
       }
-      if (!round()) continue;
-      if (++rounds % 256 == 0) watch(store_->probe());
+      if (!round())
+        continue;
+      if (++rounds % 256 == 0)
+        watch(store_->probe());
     }
     return 0;
   }
@@ -112,8 +127,10 @@ private:
     for (std::uint64_t i = 0; i < given_.numbers.at("--conversations"); ++i) {
       test::conversation_script fresh(tenant, shard_of_number(i), i);
       auto loaded = store_->load_conversation(fresh.entity());
-      if (loaded) scripts_.emplace_back(fresh.entity(), *loaded);
-      else if (loaded.failure().code == errc::not_found) scripts_.push_back(fresh);
+      if (loaded)
+        scripts_.emplace_back(fresh.entity(), *loaded);
+      else if (loaded.failure().code == errc::not_found)
+        scripts_.push_back(fresh);
       else {
         say("read-failed " + loaded.failure().message);
         return false;
@@ -125,9 +142,11 @@ private:
   append next(std::size_t i) {
     auto& script = scripts_[i];
     auto text = text_of(i, script.seq() + 1, given_.numbers.at("--text-bytes"));
-    if (script.seq() == 0) return script.open(text);
+    if (script.seq() == 0)
+      return script.open(text);
     auto made = random_() % 8 == 0 ? script.note(text) : script.say(text);
-    if (random_() % 64 == 0) made.head = script.save().head;
+    if (random_() % 64 == 0)
+      made.head = script.save().head;
     return made;
   }
 
@@ -141,7 +160,8 @@ private:
       reached[which] = scripts_[which].seq();
     }
     std::vector<const append*> pointers;
-    for (const auto& each : appends) pointers.push_back(&each);
+    for (const auto& each : appends)
+      pointers.push_back(&each);
     auto receipt = store_->commit(pointers);
     if (!receipt) {
       watch(store_->state());
@@ -149,7 +169,8 @@ private:
     }
     std::string lines;
     for (const auto& [conversation, seq] : reached) {
-      if (!lines.empty()) lines += "\n";
+      if (!lines.empty())
+        lines += "\n";
       lines += "ack " + std::to_string(conversation) + " " + std::to_string(seq);
       acknowledged_[conversation] = seq;
     }
@@ -158,19 +179,24 @@ private:
   }
 
   void watch(store_state now) {
-    if (now == told_) return;
+    if (now == told_)
+      return;
     told_ = now;
     say(std::string("state ") + name_of(now));
   }
 
   // Reads go on all the while. The outcome of the failed commit is what the store says from now on.
   bool wait_for_the_disk() {
+    watch(store_->state());
     for (const auto& [conversation, seq] : acknowledged_) {
       auto event = store_->read_event(scripts_[conversation].entity(), seq);
-      if (!event) say("read-failed " + event.failure().message);
+      if (!event)
+        say("read-failed " + event.failure().message);
     }
-    if (store_->state() == store_state::failed) return false;
-    if (!load()) return false;
+    if (store_->state() == store_state::failed)
+      return false;
+    if (!load())
+      return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     watch(store_->probe());
     return true;
@@ -185,15 +211,19 @@ private:
 };
 
 /// Reads all of one conversation in pages; the newest seq, or an error.
-result<message_seq> check_conversation(const event_store& store, std::uint64_t number, std::size_t text_bytes) {
+result<message_seq> check_conversation(const event_store& store, std::uint64_t number,
+                                       std::size_t text_bytes) {
   test::conversation_script script(tenant, shard_of_number(number), number);
   message_seq seq = 0;
   for (;;) {
     auto page = store.read_events(script.entity(), seq + 1, 200, 1u << 20);
-    if (!page) return page.failure();
-    if (page->empty()) return seq;
+    if (!page)
+      return page.failure();
+    if (page->empty())
+      return seq;
     for (const auto& event : *page) {
-      if (event.seq != ++seq) return error{errc::internal, "event " + std::to_string(seq) + " is missing", {}};
+      if (event.seq != ++seq)
+        return error{errc::internal, "event " + std::to_string(seq) + " is missing", {}};
       if (event.header.kind == event_kind::message
           && test::conversation_script::text_of(event) != text_of(number, seq, text_bytes))
         return error{errc::internal, "event " + std::to_string(seq) + " has a wrong text", {}};
@@ -205,10 +235,12 @@ int check(const arguments& given) {
   bool damaged = false;
   auto report = persistence::verify_store({given.folder, {}, 100, {}});
   if (!report) {
-    say("damaged " + std::string(to_string(report.failure().code)) + " " + report.failure().message);
+    say("damaged " + std::string(to_string(report.failure().code)) + " "
+        + report.failure().message);
     damaged = true;
   } else {
-    for (const auto& each : report->problems) say("problem " + each.key + ": " + each.what);
+    for (const auto& each : report->problems)
+      say("problem " + each.key + ": " + each.what);
     damaged = !report->clean();
   }
   persistence::store_options options;
@@ -216,16 +248,19 @@ int check(const arguments& given) {
   options.limits.disk_free_bytes_min = 0;
   auto opened = persistence::open_store(options);
   if (!opened) {
-    say("damaged " + std::string(to_string(opened.failure().code)) + " " + opened.failure().message);
+    say("damaged " + std::string(to_string(opened.failure().code)) + " "
+        + opened.failure().message);
     return 3;
   }
   for (std::uint64_t i = 0; i < given.numbers.at("--conversations"); ++i) {
     auto last = check_conversation(**opened, i, given.numbers.at("--text-bytes"));
-    if (last) say("last " + std::to_string(i) + " " + std::to_string(*last));
+    if (last)
+      say("last " + std::to_string(i) + " " + std::to_string(*last));
     else {
-      say("damaged " + std::string(to_string(last.failure().code)) + " conversation " + std::to_string(i) + ": "
-          + last.failure().message);
-      if (last.failure().code != errc::corrupt) return 1;
+      say("damaged " + std::string(to_string(last.failure().code)) + " conversation "
+          + std::to_string(i) + ": " + last.failure().message);
+      if (last.failure().code != errc::corrupt)
+        return 1;
       damaged = true;
     }
   }
@@ -242,7 +277,25 @@ int main(int count, char** words) {
   }
   given.mode = words[1];
   given.folder = words[2];
-  for (int i = 3; i + 1 < count; i += 2) given.numbers[words[i]] = std::strtoull(words[i + 1], nullptr, 10);
-  if (given.mode == "check") return check(given);
-  return writer(given).run();
+  for (int i = 3; i < count; i += 2) {
+    auto known = given.numbers.find(words[i]);
+    if (known == given.numbers.end() || i + 1 == count) {
+      std::fprintf(stderr, "unknown option %s\n", words[i]);
+      return 2;
+    }
+    known->second = std::strtoull(words[i + 1], nullptr, 10);
+  }
+  if (given.mode == "check")
+    return check(given);
+#ifdef FRONTDESK_FAILPOINTS
+  if (given.mode == "failpoints")
+    return 0;
+#else
+  if (given.mode == "failpoints")
+    return 4;
+#endif
+  if (given.mode == "write")
+    return writer(given).run();
+  std::fprintf(stderr, "unknown mode %s\n", words[1]);
+  return 2;
 }

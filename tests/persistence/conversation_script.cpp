@@ -22,20 +22,26 @@ std::string sealed(const Part& part, std::uint64_t random) {
   return proto::seal_part(proto::encode(part), random);
 }
 
-std::uint64_t hash_of(std::string_view bytes) { return bytes.empty() ? 0 : crypto::hash64(bytes); }
+std::uint64_t hash_of(std::string_view bytes) {
+  return bytes.empty() ? 0 : crypto::hash64(bytes);
+}
 
 template <class Part>
 std::optional<Part> opened(std::string_view bytes, result<Part> (*decode)(std::string_view)) {
-  if (bytes.empty()) return std::nullopt;
+  if (bytes.empty())
+    return std::nullopt;
   auto content = proto::open_part(bytes);
-  if (!content) return std::nullopt;
+  if (!content)
+    return std::nullopt;
   auto part = decode(*content);
-  if (!part) return std::nullopt;
+  if (!part)
+    return std::nullopt;
   return *std::move(part);
 }
 
 void fold_event(conversation_head& head, const stored_event& event) {
-  fold(limits{}, head, event.seq, event.header, opened(event.public_bytes, proto::decode_public_part),
+  fold(limits{}, head, event.seq, event.header,
+       opened(event.public_bytes, proto::decode_public_part),
        opened(event.staff_bytes, proto::decode_staff_part));
 }
 
@@ -52,9 +58,11 @@ conversation_script::conversation_script(tenant_id tenant, shard_id shard, std::
   head_.last_activity = first_time;
 }
 
-conversation_script::conversation_script(const entity_key& entity, const loaded_conversation& loaded)
+conversation_script::conversation_script(const entity_key& entity,
+                                         const loaded_conversation& loaded)
   : entity_(entity), head_(loaded.head) {
-  for (const auto& event : loaded.after_head) fold_event(head_, event);
+  for (const auto& event : loaded.after_head)
+    fold_event(head_, event);
 }
 
 entity_key conversation_script::open_entity() const {
@@ -74,7 +82,8 @@ append conversation_script::start() const {
   return made;
 }
 
-void conversation_script::add(append& to, event_header header, std::string public_part, std::string staff_part) {
+void conversation_script::add(append& to, event_header header, std::string public_part,
+                              std::string staff_part) {
   header.hidden = header.kind == event_kind::note;
   header.visible_seq = head_.visible_seq + (header.hidden ? 0 : 1);
   header.time = first_time + static_cast<unix_ms>(head_.seq) * 1000;
@@ -119,9 +128,10 @@ append conversation_script::open(std::string_view text) {
   auto made = say(text);
   finish(made);
   made.states.push_back({{visitor_entity(), state_field::conversation, entity_.id}, std::string()});
-  made.states.push_back(
-    {{visitor_entity(), state_field::record, {}}, proto::encode(visitor_record{{}, visitor_profile.name, first_time})});
-  made.dedups.push_back({visitor_entity(), std::string(entity_.id.view()), proto::encode_opening(id(), first_time)});
+  made.states.push_back({{visitor_entity(), state_field::record, {}},
+                         proto::encode(visitor_record{{}, visitor_profile.name, first_time})});
+  made.dedups.push_back(
+    {visitor_entity(), std::string(entity_.id.view()), proto::encode_opening(id(), first_time)});
   return made;
 }
 
@@ -132,7 +142,10 @@ append conversation_script::say(std::string_view text, std::size_t count) {
     event_header status;
     status.kind = event_kind::status;
     status.author = {participant_kind::visitor, id_cast<entity_id>(head_.visitor)};
-    add(made, status, sealed(public_part{visitor_profile, status_content{conversation_status::waiting}}, head_.seq), {});
+    add(
+      made, status,
+      sealed(public_part{visitor_profile, status_content{conversation_status::waiting}}, head_.seq),
+      {});
   }
   for (std::size_t i = 0; i < count; ++i) {
     event_header header;
@@ -141,7 +154,8 @@ append conversation_script::say(std::string_view text, std::size_t count) {
     header.client = {id_cast<client_id>(head_.visitor), head_.seq + 1};
     add(made, header, public_bytes(text, head_.seq), {});
   }
-  if (reopens) finish(made);
+  if (reopens)
+    finish(made);
   return made;
 }
 
@@ -161,7 +175,8 @@ append conversation_script::assign(const account_id& account) {
   event_header header;
   header.kind = event_kind::assignment;
   header.author = {participant_kind::system, {}};
-  add(made, header, sealed(public_part{agent_profile, assignment_content{agent_profile}}, head_.seq),
+  add(made, header,
+      sealed(public_part{agent_profile, assignment_content{agent_profile}}, head_.seq),
       sealed(staff_part{staff_assignment{account, {}, 1}}, head_.seq));
   finish(made);
   return made;
@@ -172,7 +187,9 @@ append conversation_script::resolve() {
   event_header header;
   header.kind = event_kind::status;
   header.author = {participant_kind::account, numbered<entity_id>(7)};
-  add(made, header, sealed(public_part{agent_profile, status_content{conversation_status::resolved}}, head_.seq), {});
+  add(made, header,
+      sealed(public_part{agent_profile, status_content{conversation_status::resolved}}, head_.seq),
+      {});
   finish(made);
   return made;
 }

@@ -7,14 +7,16 @@
 #include <string>
 #include <string_view>
 
-/// Writes appends as a conversation actor would, so that tests speak of messages and notes instead of headers.
+/// Writes appends as a conversation actor would, so that tests speak of messages and notes instead
+/// of headers.
 namespace frontdesk::test {
 
 /// Ids made of a number, so that what a test prints can be read.
 template <class Id>
 Id numbered(std::uint64_t number) {
   Id id;
-  for (std::size_t i = 0; i < 8; ++i) id.bytes[15 - i] = static_cast<std::uint8_t>(number >> (8 * i));
+  for (std::size_t i = 0; i < 8; ++i)
+    id.bytes[15 - i] = static_cast<std::uint8_t>(number >> (8 * i));
   return id;
 }
 
@@ -25,11 +27,18 @@ public:
   conversation_script(const domain::entity_key& entity, const domain::loaded_conversation& loaded);
 
   const domain::entity_key& entity() const { return entity_; }
+
   domain::entity_key open_entity() const;
   domain::entity_key visitor_entity() const;
-  domain::conversation_id id() const { return domain::id_cast<domain::conversation_id>(entity_.id); }
+
+  domain::conversation_id id() const {
+    return domain::id_cast<domain::conversation_id>(entity_.id);
+  }
+
   domain::message_seq seq() const { return head_.seq; }
+
   domain::message_seq visible_seq() const { return head_.visible_seq; }
+
   const domain::conversation_head& head() const { return head_; }
 
   /// The first message, with everything that is written when a conversation begins.
@@ -50,7 +59,8 @@ public:
 
 private:
   domain::append start() const;
-  void add(domain::append& to, domain::event_header header, std::string public_part, std::string staff_part);
+  void add(domain::append& to, domain::event_header header, std::string public_part,
+           std::string staff_part);
   void finish(domain::append& to) const;
   std::string next_text_part(std::string_view text);
 

@@ -28,6 +28,7 @@ public:
   };
 
   faulty_file_system() : rocksdb::FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+
   const char* Name() const override { return "faulty_file_system"; }
 
   void set(fault next) {
@@ -35,15 +36,20 @@ public:
     fault_ = std::move(next);
     left_ = fault_.after;
   }
+
   void heal() { set({}); }
+
   /// 0 = ask the real one.
   void set_free_bytes(std::uint64_t bytes) { free_bytes_ = bytes; }
+
   std::uint64_t faults_raised() const { return raised_; }
+
   std::uint64_t bytes_appended() const { return appended_; }
 
-  rocksdb::IOStatus GetFreeSpace(const std::string& path, const rocksdb::IOOptions& options, std::uint64_t* free,
-                                 rocksdb::IODebugContext* context) override {
-    if (free_bytes_ == 0) return target()->GetFreeSpace(path, options, free, context);
+  rocksdb::IOStatus GetFreeSpace(const std::string& path, const rocksdb::IOOptions& options,
+                                 std::uint64_t* free, rocksdb::IODebugContext* context) override {
+    if (free_bytes_ == 0)
+      return target()->GetFreeSpace(path, options, free, context);
     *free = free_bytes_;
     return rocksdb::IOStatus::OK();
   }
@@ -51,17 +57,21 @@ public:
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* out,
                                     rocksdb::IODebugContext* context) override {
-    if (int problem = due(name, &fault::create_error)) return failure("While open a file for appending", name, problem);
+    if (int problem = due(name, &fault::create_error))
+      return failure("While open a file for appending", name, problem);
     auto status = target()->NewWritableFile(name, options, out, context);
-    if (status.ok()) *out = std::make_unique<file>(*this, name, std::move(*out));
+    if (status.ok())
+      *out = std::make_unique<file>(*this, name, std::move(*out));
     return status;
   }
 
 private:
   class file final : public rocksdb::FSWritableFileOwnerWrapper {
   public:
-    file(faulty_file_system& owner, std::string name, std::unique_ptr<rocksdb::FSWritableFile>&& target)
-      : rocksdb::FSWritableFileOwnerWrapper(std::move(target)), owner_(owner), name_(std::move(name)) {}
+    file(faulty_file_system& owner, std::string name,
+         std::unique_ptr<rocksdb::FSWritableFile>&& target)
+      : rocksdb::FSWritableFileOwnerWrapper(std::move(target)), owner_(owner),
+        name_(std::move(name)) {}
 
     rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                              rocksdb::IODebugContext* context) override {
@@ -73,16 +83,24 @@ private:
       owner_.appended_ += data.size();
       return target()->Append(data, options, context);
     }
+
     rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
-                             const rocksdb::DataVerificationInfo&, rocksdb::IODebugContext* context) override {
+                             const rocksdb::DataVerificationInfo&,
+                             rocksdb::IODebugContext* context) override {
       return Append(data, options, context);
     }
-    rocksdb::IOStatus Sync(const rocksdb::IOOptions& options, rocksdb::IODebugContext* context) override {
-      if (int problem = owner_.due(name_, &fault::sync_error)) return failure("While fdatasync", name_, problem);
+
+    rocksdb::IOStatus Sync(const rocksdb::IOOptions& options,
+                           rocksdb::IODebugContext* context) override {
+      if (int problem = owner_.due(name_, &fault::sync_error))
+        return failure("While fdatasync", name_, problem);
       return target()->Sync(options, context);
     }
-    rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options, rocksdb::IODebugContext* context) override {
-      if (int problem = owner_.due(name_, &fault::sync_error)) return failure("While fsync", name_, problem);
+
+    rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options,
+                            rocksdb::IODebugContext* context) override {
+      if (int problem = owner_.due(name_, &fault::sync_error))
+        return failure("While fsync", name_, problem);
       return target()->Fsync(options, context);
     }
 
@@ -103,7 +121,8 @@ private:
 
   int due(std::string_view name, int fault::*kind) {
     std::lock_guard lock(guard_);
-    if (fault_.*kind == 0 || !name.ends_with(fault_.suffix)) return 0;
+    if (fault_.*kind == 0 || !name.ends_with(fault_.suffix))
+      return 0;
     if (left_ > 0) {
       --left_;
       return 0;
@@ -111,6 +130,7 @@ private:
     ++raised_;
     return fault_.*kind;
   }
+
   std::size_t append_bytes() {
     std::lock_guard lock(guard_);
     return fault_.append_bytes;

@@ -12,8 +12,9 @@
 #include <limits>
 #include <sstream>
 
-// A store that the first format has written. Every later build opens it and reads the same from it. It is made once:
-// FRONTDESK_REWRITE=1 fills tests/golden/store/v1 only where it is missing, and rewrites what is read from it.
+// A store that the first format has written. Every later build opens it and reads the same from it.
+// It is made once: FRONTDESK_REWRITE=1 fills tests/golden/store/v1 only where it is missing, and
+// rewrites what is read from it.
 namespace frontdesk::persistence {
 
 using namespace domain;
@@ -43,7 +44,8 @@ entity_key configuration_of(tenant_id tenant) {
 
 void commit(event_store& store, const std::vector<append>& appends) {
   std::vector<const append*> pointers;
-  for (const auto& each : appends) pointers.push_back(&each);
+  for (const auto& each : appends)
+    pointers.push_back(&each);
   auto receipt = store.commit(pointers);
   ASSERT_TRUE(receipt) << receipt.failure().message;
 }
@@ -54,20 +56,22 @@ void make_golden_store(const std::string& folder) {
   cast who;
   append settings;
   settings.entity = configuration_of(tenant_id{1});
-  settings.states
-    = {{{settings.entity, state_field::record, {}},
-        proto::encode(tenant_record{"Shop", std::string(32, 'k'), time_of_writing})},
-       {{settings.entity, state_field::inbox, numbered<entity_id>(4)},
-        proto::encode(inbox_record{"Web", "inboxkey", {"https://shop.example"}, {}, time_of_writing})}};
+  settings.states = {{{settings.entity, state_field::record, {}},
+                      proto::encode(tenant_record{"Shop", std::string(32, 'k'), time_of_writing})},
+                     {{settings.entity, state_field::inbox, numbered<entity_id>(4)},
+                      proto::encode(inbox_record{
+                        "Web", "inboxkey", {"https://shop.example"}, {}, time_of_writing})}};
   {
     auto store = open_store(options);
     ASSERT_TRUE(store) << store.failure().message;
     commit(**store, {settings, who.shop_waiting.open("你好"), who.shop_active.open("hello")});
-    commit(**store, {who.shop_waiting.say("退款", 2), who.shop_active.assign(numbered<account_id>(9)),
-                     who.bank_resolved.open("bank")});
+    commit(**store,
+           {who.shop_waiting.say("退款", 2), who.shop_active.assign(numbered<account_id>(9)),
+            who.bank_resolved.open("bank")});
     auto pointers = who.shop_active.note("regular customer");
-    pointers.states.push_back({{pointers.entity, state_field::pointer, numbered<entity_id>(9)},
-                               proto::encode(pointer{{participant_kind::account, numbered<entity_id>(9)}, 2, 1})});
+    pointers.states.push_back(
+      {{pointers.entity, state_field::pointer, numbered<entity_id>(9)},
+       proto::encode(pointer{{participant_kind::account, numbered<entity_id>(9)}, 2, 1})});
     commit(**store, {pointers, who.bank_resolved.resolve()});
   }
   auto store = open_store(options);
@@ -75,11 +79,14 @@ void make_golden_store(const std::string& folder) {
   commit(**store, {who.shop_waiting.edit(2, "退款!"), who.shop_active.say("later", 3)});
   append counter;
   counter.entity = {shard_id{5}, tenant_id{0}, entity_kind::conversation, {}};
-  counter.states = {{{counter.entity, state_field::counter, {}}, std::string("\0\0\0\0\0\0\4\0", 8)}};
+  counter.states
+    = {{{counter.entity, state_field::counter, {}}, std::string("\0\0\0\0\0\0\4\0", 8)}};
   commit(**store, {counter});
 }
 
-std::string hex(std::string_view bytes) { return to_hex(bytes); }
+std::string hex(std::string_view bytes) {
+  return to_hex(bytes);
+}
 
 void tell(std::ostream& out, const event_store& store, const conversation_script& script) {
   const auto& entity = script.entity();
@@ -90,11 +97,13 @@ void tell(std::ostream& out, const event_store& store, const conversation_script
     return;
   }
   out << "  head " << hex(proto::encode(loaded->head)) << "\n";
-  for (const auto& each : loaded->pointers) out << "  pointer " << hex(proto::encode(each)) << "\n";
+  for (const auto& each : loaded->pointers)
+    out << "  pointer " << hex(proto::encode(each)) << "\n";
   auto events = store.read_events(entity, 1, all, all);
   for (const auto& event : *events)
-    out << "  event " << event.seq << " visible " << event.header.visible_seq << (event.header.hidden ? " hidden" : "")
-        << " revision " << event.revision << " " << hex(proto::encode_event(event)) << "\n";
+    out << "  event " << event.seq << " visible " << event.header.visible_seq
+        << (event.header.hidden ? " hidden" : "") << " revision " << event.revision << " "
+        << hex(proto::encode_event(event)) << "\n";
   auto visible = store.read_visible(entity, 1, all, all);
   for (const auto& event : *visible)
     out << "  visible " << event.header.visible_seq << " is " << event.seq << "\n";
@@ -111,7 +120,8 @@ std::string read_everything(const event_store& store) {
   out << "store " << to_string(identity.id) << " incarnation " << identity.incarnation << " format "
       << identity.format << "\n";
   for (std::uint16_t i = 0; i < shard_count; ++i)
-    if (auto position = store.applied_position(shard_id{i})) out << "shard " << i << " position " << position << "\n";
+    if (auto position = store.applied_position(shard_id{i}))
+      out << "shard " << i << " position " << position << "\n";
   cast who;
   tell(out, store, who.shop_waiting);
   tell(out, store, who.shop_active);
@@ -120,14 +130,15 @@ std::string read_everything(const event_store& store) {
   for (auto tenant : *tenants) {
     auto open = store.scan_open(tenant);
     for (const auto& [row, position] : open->rows)
-      out << "open in tenant " << value(tenant) << " at " << position << " " << hex(proto::encode(row)) << "\n";
+      out << "open in tenant " << value(tenant) << " at " << position << " "
+          << hex(proto::encode(row)) << "\n";
   }
   auto configuration = store.scan_configuration();
   for (const auto& [key, bytes] : *configuration)
-    out << "configuration of " << value(key.entity.tenant) << " field " << static_cast<int>(key.field) << " "
-        << to_string(key.sub) << " " << hex(bytes) << "\n";
-  auto counter
-    = store.get_state({{shard_id{5}, tenant_id{0}, entity_kind::conversation, {}}, state_field::counter, {}});
+    out << "configuration of " << value(key.entity.tenant) << " field "
+        << static_cast<int>(key.field) << " " << to_string(key.sub) << " " << hex(bytes) << "\n";
+  auto counter = store.get_state(
+    {{shard_id{5}, tenant_id{0}, entity_kind::conversation, {}}, state_field::counter, {}});
   out << "counter " << (counter && *counter ? hex(**counter) : "none") << "\n";
   return out.str();
 }
@@ -142,11 +153,13 @@ protected:
       std::filesystem::remove(golden_store + "/lock");
       for (const auto& entry : std::filesystem::directory_iterator(database_path(golden_store))) {
         auto name = entry.path().filename().string();
-        if (name.starts_with("LOG") || name.starts_with("OPTIONS")) std::filesystem::remove(entry.path());
+        if (name.starts_with("LOG") || name.starts_with("OPTIONS"))
+          std::filesystem::remove(entry.path());
       }
     }
     copy_folder(golden_store, folder_ / "store");
   }
+
   result<std::unique_ptr<event_store>> open() {
     return open_store({.folder = folder_ / "store", .now = [] { return time_of_writing; }});
   }
@@ -160,14 +173,16 @@ TEST_F(golden_store_test, reads_what_the_first_format_has_written) {
   auto store = open();
   ASSERT_TRUE(store) << store.failure().message;
   auto reading = read_everything(**store);
-  if (rewriting()) write_file(golden_reading, reading);
+  if (rewriting())
+    write_file(golden_reading, reading);
   EXPECT_EQ(reading, read_file(golden_reading));
 }
 
 TEST_F(golden_store_test, finds_nothing_wrong_with_the_first_format) {
   auto report = verify_store({folder_ / "store", {}, 100, {}});
   ASSERT_TRUE(report) << report.failure().message;
-  for (const auto& each : report->problems) ADD_FAILURE() << each.key << ": " << each.what;
+  for (const auto& each : report->problems)
+    ADD_FAILURE() << each.key << ": " << each.what;
   EXPECT_EQ(report->conversations, 3u);
 }
 
@@ -176,7 +191,8 @@ TEST_F(golden_store_test, goes_on_writing_a_store_of_the_first_format) {
   {
     auto store = open();
     ASSERT_TRUE(store) << store.failure().message;
-    conversation_script waiting(who.shop_waiting.entity(), *(*store)->load_conversation(who.shop_waiting.entity()));
+    conversation_script waiting(who.shop_waiting.entity(),
+                                *(*store)->load_conversation(who.shop_waiting.entity()));
     commit(**store, {waiting.say("still there?"), waiting.edit(1, "changed")});
   }
   auto store = open();

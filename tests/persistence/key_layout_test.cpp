@@ -1,5 +1,4 @@
 #include "persistence/key_layout.hpp"
-
 #include "tests/persistence/conversation_script.hpp"
 
 #include <gtest/gtest.h>
@@ -20,20 +19,26 @@ const entity_key sample{shard_id{0x0102}, tenant_id{0x03040506}, entity_kind::co
 const entity_key in_range{shard_id{0x003F}, tenant_id{0x03040506}, entity_kind::conversation,
                           *entity_id::from_bytes("ABCDEFGHIJKLMNOP")};
 
-std::string hex(const auto& key) { return to_hex({key.data(), key.size()}); }
+std::string hex(const auto& key) {
+  return to_hex({key.data(), key.size()});
+}
 
 // Few values of each part, the extremes among them, so that keys collide in all their prefixes.
 rc::Gen<entity_key> entities() {
   return rc::gen::apply(
     [](std::uint16_t shard, std::uint32_t tenant, std::uint8_t kind, std::uint64_t id) {
-      return entity_key{shard_id{shard}, tenant_id{tenant}, entity_kind{kind}, numbered<entity_id>(id)};
+      return entity_key{shard_id{shard}, tenant_id{tenant}, entity_kind{kind},
+                        numbered<entity_id>(id)};
     },
-    rc::gen::inRange<std::uint16_t>(0, shard_count), rc::gen::element<std::uint32_t>(0, 1, 255, 256, 0xFFFFFFFF),
-    rc::gen::inRange<std::uint8_t>(1, 9), rc::gen::element<std::uint64_t>(0, 1, 0xFF, 0x100, ~0ull));
+    rc::gen::inRange<std::uint16_t>(0, shard_count),
+    rc::gen::element<std::uint32_t>(0, 1, 255, 256, 0xFFFFFFFF),
+    rc::gen::inRange<std::uint8_t>(1, 9),
+    rc::gen::element<std::uint64_t>(0, 1, 0xFF, 0x100, ~0ull));
 }
 
 rc::Gen<message_seq> seqs() {
-  return rc::gen::element<message_seq>(0, 1, 127, 128, 255, 256, 65535, 65536, (1u << 20) - 1, ~0ull);
+  return rc::gen::element<message_seq>(0, 1, 127, 128, 255, 256, 65535, 65536, (1u << 20) - 1,
+                                       ~0ull);
 }
 
 rc::Gen<state_key> state_keys() {
@@ -41,24 +46,48 @@ rc::Gen<state_key> state_keys() {
     [](const entity_key& entity, std::uint8_t field, std::uint64_t sub) {
       return state_key{entity, state_field{field}, numbered<entity_id>(sub)};
     },
-    entities(), rc::gen::inRange<std::uint8_t>(0, 8), rc::gen::element<std::uint64_t>(0, 1, 0xFF, 0x100, ~0ull));
+    entities(), rc::gen::inRange<std::uint8_t>(0, 8),
+    rc::gen::element<std::uint64_t>(0, 1, 0xFF, 0x100, ~0ull));
 }
 
 } // namespace
 
 // The bytes are frozen: a change here is a new format of the store.
 TEST(key_layout, has_the_bytes_of_the_first_format) {
-  EXPECT_EQ(hex(encode_entity(sample)), "0102" "03040506" "02" "4142434445464748494a4b4c4d4e4f50");
-  EXPECT_EQ(hex(encode_event_key(sample, 0x0102030405060708)),
-            "0102" "03040506" "02" "4142434445464748494a4b4c4d4e4f50" "0102030405060708");
+  EXPECT_EQ(hex(encode_entity(sample)), "0102"
+                                        "03040506"
+                                        "02"
+                                        "4142434445464748494a4b4c4d4e4f50");
+  EXPECT_EQ(hex(encode_event_key(sample, 0x0102030405060708)), "0102"
+                                                               "03040506"
+                                                               "02"
+                                                               "4142434445464748494a4b4c4d4e4f50"
+                                                               "0102030405060708");
   EXPECT_EQ(hex(encode_state_key({sample, state_field::record, {}})),
-            "0102" "03040506" "02" "4142434445464748494a4b4c4d4e4f50" "00");
-  EXPECT_EQ(hex(encode_state_key({sample, state_field::counter, *entity_id::from_bytes("abcdefghijklmnop")})),
-            "0102" "03040506" "02" "4142434445464748494a4b4c4d4e4f50" "07" "6162636465666768696a6b6c6d6e6f70");
-  EXPECT_EQ(hex(encode_dedup_key(sample, "order-17")),
-            "0102" "03040506" "02" "4142434445464748494a4b4c4d4e4f50" "6f726465722d3137");
-  EXPECT_EQ(hex(encode_kind_range(shard_id{63}, tenant_id{7}, entity_kind::open_conversation)), "003f" "00000007" "08");
-  EXPECT_EQ(hex(encode_meta_shard(shard_id{63})), "7368617264" "003f");
+            "0102"
+            "03040506"
+            "02"
+            "4142434445464748494a4b4c4d4e4f50"
+            "00");
+  EXPECT_EQ(hex(encode_state_key(
+              {sample, state_field::counter, *entity_id::from_bytes("abcdefghijklmnop")})),
+            "0102"
+            "03040506"
+            "02"
+            "4142434445464748494a4b4c4d4e4f50"
+            "07"
+            "6162636465666768696a6b6c6d6e6f70");
+  EXPECT_EQ(hex(encode_dedup_key(sample, "order-17")), "0102"
+                                                       "03040506"
+                                                       "02"
+                                                       "4142434445464748494a4b4c4d4e4f50"
+                                                       "6f726465722d3137");
+  EXPECT_EQ(hex(encode_kind_range(shard_id{63}, tenant_id{7}, entity_kind::open_conversation)),
+            "003f"
+            "00000007"
+            "08");
+  EXPECT_EQ(hex(encode_meta_shard(shard_id{63})), "7368617264"
+                                                  "003f");
   EXPECT_EQ(meta_format, "format");
   EXPECT_EQ(meta_identity, "identity");
   EXPECT_EQ(meta_commit, "commit");

@@ -1,7 +1,6 @@
-#include "persistence/rocksdb_store.hpp"
-
 #include "persistence/database.hpp"
 #include "persistence/key_layout.hpp"
+#include "persistence/rocksdb_store.hpp"
 #include "persistence/verify.hpp"
 #include "persistence/watermark.hpp"
 #include "proto/records.hpp"
@@ -15,9 +14,11 @@
 
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <fcntl.h>
 #include <limits>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <thread>
 #include <unistd.h>
 
@@ -35,16 +36,20 @@ constexpr shard_id shard{5};
 class rocksdb_engine final : public store_engine {
 public:
   rocksdb_engine() { reopen(); }
+
   event_store& store() override { return *store_; }
+
   void reopen() override {
     store_.reset();
     store_options options;
     options.folder = folder_ / "store";
     options.now = [this] { return now_.load(); };
     auto opened = open_store(options);
-    if (!opened) throw std::runtime_error(opened.failure().message);
+    if (!opened)
+      throw std::runtime_error(opened.failure().message);
     store_ = *std::move(opened);
   }
+
   void set_now(unix_ms now) override { now_ = now; }
 
 private:
@@ -61,23 +66,28 @@ protected:
   }
 
   result<std::unique_ptr<event_store>> try_open() { return open_store(options_); }
+
   void open() {
     store_.reset();
     auto opened = try_open();
     ASSERT_TRUE(opened) << opened.failure().message;
     store_ = *std::move(opened);
   }
+
   void close() { store_.reset(); }
+
   void use_faults() { options_.file_system = faults_; }
 
   result<commit_receipt> try_commit(const append& what) {
     const append* pointer = &what;
     return store_->commit({&pointer, 1});
   }
+
   void commit(const append& what) {
     auto receipt = try_commit(what);
     ASSERT_TRUE(receipt) << receipt.failure().message;
   }
+
   std::size_t stored_count(const entity_key& entity) const {
     auto page = store_->read_events(entity, 1, all, all);
     if (!page) {
@@ -86,13 +96,16 @@ protected:
     }
     return page->size();
   }
+
   /// Closes, and expects that nothing is wrong.
   void expect_clean() {
     close();
     auto report = verify_store({options_.folder, {}, 100, {}});
     ASSERT_TRUE(report) << report.failure().message;
-    for (const auto& each : report->problems) ADD_FAILURE() << each.key << ": " << each.what;
+    for (const auto& each : report->problems)
+      ADD_FAILURE() << each.key << ": " << each.what;
   }
+
   /// Opening is refused as damage, with these words, and changes no file but the lock.
   void expect_refused(const std::string& words) {
     auto before = contents_of(options_.folder);
@@ -105,6 +118,7 @@ protected:
     after.erase(options_.folder + "/lock");
     EXPECT_TRUE(before == after);
   }
+
   /// Writes to the node's own family of a closed store.
   void put_meta(std::string_view key, const std::string& bytes) {
     std::unique_ptr<database> raw;
@@ -113,6 +127,7 @@ protected:
     ASSERT_TRUE(opened.ok()) << opened.ToString();
     ASSERT_TRUE(raw->db().Put({}, raw->of(family::meta), slice(key), bytes).ok());
   }
+
   std::string newest_log() const { return files_of(database_path(options_.folder), ".log").back(); }
 
   temporary_folder folder_;
@@ -124,7 +139,8 @@ protected:
 
 } // namespace
 
-// -- opening -----------------------------------------------------------------------------------------------------
+// -- opening
+// -----------------------------------------------------------------------------------------------------
 
 TEST_F(rocksdb_store_test, makes_a_store_with_an_identity_of_its_own) {
   open();
@@ -241,12 +257,14 @@ TEST_F(rocksdb_store_test, goes_on_under_a_new_incarnation_when_a_loss_is_accept
   expect_clean();
 }
 
-// -- damage ------------------------------------------------------------------------------------------------------
+// -- damage
+// ------------------------------------------------------------------------------------------------------
 
 TEST_F(rocksdb_store_test, refuses_a_flipped_bit_anywhere_in_the_log_of_acknowledged_commits) {
   open();
   commit(script_.open());
-  for (int i = 0; i < 40; ++i) commit(script_.say("message " + std::to_string(i)));
+  for (int i = 0; i < 40; ++i)
+    commit(script_.say("message " + std::to_string(i)));
   close();
   auto log = newest_log();
   auto intact = read_file(log);
@@ -286,7 +304,8 @@ TEST_F(rocksdb_store_test, heals_the_torn_tail_of_a_commit_that_was_never_acknow
 TEST_F(rocksdb_store_test, never_serves_what_a_flipped_bit_in_a_table_has_made_of_it) {
   open();
   commit(script_.open());
-  for (int i = 0; i < 200; ++i) commit(script_.say("message " + std::to_string(i) + std::string(300, 'x')));
+  for (int i = 0; i < 200; ++i)
+    commit(script_.say("message " + std::to_string(i) + std::string(300, 'x')));
   open(); // recovery writes tables
   auto truth = store_->read_events(script_.entity(), 1, all, all);
   ASSERT_TRUE(truth);
@@ -306,7 +325,8 @@ TEST_F(rocksdb_store_test, never_serves_what_a_flipped_bit_in_a_table_has_made_o
       options_.folder = copy;
       auto report = verify_store({copy, {}, 100, {}});
       ASSERT_TRUE(report);
-      if (!report->clean()) ++found_by_verify;
+      if (!report->clean())
+        ++found_by_verify;
       auto opened = try_open();
       if (!opened) {
         EXPECT_EQ(opened.failure().code, errc::corrupt) << opened.failure().message;
@@ -314,9 +334,12 @@ TEST_F(rocksdb_store_test, never_serves_what_a_flipped_bit_in_a_table_has_made_o
         continue;
       }
       auto page = (*opened)->read_events(script_.entity(), 1, all, all);
-      if (page) EXPECT_TRUE(*page == *truth);
-      else EXPECT_EQ(page.failure().code, errc::corrupt) << page.failure().message;
-      if (!page) ++found_by_reading;
+      if (page)
+        EXPECT_TRUE(*page == *truth);
+      else
+        EXPECT_EQ(page.failure().code, errc::corrupt) << page.failure().message;
+      if (!page)
+        ++found_by_reading;
     }
   }
   EXPECT_GE(found_by_reading, 6u); // nearly all of the events' table is its events
@@ -332,7 +355,8 @@ TEST_F(rocksdb_store_test, does_not_serve_an_event_whose_part_is_not_the_one_it_
   stored.public_bytes.back() = static_cast<char>(stored.public_bytes.back() ^ 1);
   {
     std::unique_ptr<database> raw;
-    database_settings settings{database_path(options_.folder), {}, 8u << 20, options_.now, {}, {}, nullptr};
+    database_settings settings{
+      database_path(options_.folder), {}, 8u << 20, options_.now, {}, {}, nullptr};
     ASSERT_TRUE(database::open(settings, false, raw).ok());
     ASSERT_TRUE(raw->db()
                   .Put({}, raw->of(family::events), slice(encode_event_key(script_.entity(), 1)),
@@ -342,7 +366,8 @@ TEST_F(rocksdb_store_test, does_not_serve_an_event_whose_part_is_not_the_one_it_
   open();
   EXPECT_EQ(store_->read_event(script_.entity(), 1).failure().code, errc::corrupt);
   EXPECT_EQ(store_->read_events(script_.entity(), 1, 10, all).failure().code, errc::corrupt);
-  EXPECT_EQ(store_->read_visible_before(script_.entity(), 0, 10, all).failure().code, errc::corrupt);
+  EXPECT_EQ(store_->read_visible_before(script_.entity(), 0, 10, all).failure().code,
+            errc::corrupt);
   EXPECT_EQ(store_->state(), store_state::writable);
 }
 
@@ -353,9 +378,12 @@ TEST_F(rocksdb_store_test, does_not_serve_a_page_with_a_hole) {
   close();
   {
     std::unique_ptr<database> raw;
-    database_settings settings{database_path(options_.folder), {}, 8u << 20, options_.now, {}, {}, nullptr};
+    database_settings settings{
+      database_path(options_.folder), {}, 8u << 20, options_.now, {}, {}, nullptr};
     ASSERT_TRUE(database::open(settings, false, raw).ok());
-    ASSERT_TRUE(raw->db().Delete({}, raw->of(family::events), slice(encode_event_key(script_.entity(), 3))).ok());
+    ASSERT_TRUE(raw->db()
+                  .Delete({}, raw->of(family::events), slice(encode_event_key(script_.entity(), 3)))
+                  .ok());
   }
   open();
   EXPECT_EQ(store_->read_events(script_.entity(), 1, 10, all).failure().code, errc::corrupt);
@@ -364,7 +392,8 @@ TEST_F(rocksdb_store_test, does_not_serve_a_page_with_a_hole) {
   EXPECT_EQ(store_->load_conversation(script_.entity()).has_value(), false);
 }
 
-// -- a disk that fails -------------------------------------------------------------------------------------------
+// -- a disk that fails
+// -------------------------------------------------------------------------------------------
 
 TEST_F(rocksdb_store_test, acknowledges_nothing_and_writes_nothing_more_after_a_failed_sync) {
   use_faults();
@@ -408,6 +437,30 @@ TEST_F(rocksdb_store_test, fails_for_good_when_an_append_to_the_log_fails) {
   EXPECT_EQ(stored_count(script_.entity()), 1u);
 }
 
+TEST_F(rocksdb_store_test, acknowledges_nothing_that_it_cannot_mark) {
+  open();
+  // The log's first record fits below this size, the watermark's second slot does not.
+  rlimit old{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
+  auto ignored = ::signal(SIGXFSZ, SIG_IGN);
+  rlimit tight{4096, old.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &tight), 0);
+  auto tried = try_commit(script_.open());
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old), 0);
+  ::signal(SIGXFSZ, ignored);
+  ASSERT_FALSE(tried);
+  EXPECT_EQ(tried.failure().code, errc::storage_failed);
+  EXPECT_NE(tried.failure().message.find("watermark"), std::string::npos)
+    << tried.failure().message;
+  EXPECT_EQ(store_->state(), store_state::failed);
+  EXPECT_EQ((*read_watermark(watermark_path(options_.folder)))->commit, 0u);
+  // Its outcome was unknown; a restart tells.
+  open();
+  EXPECT_EQ(stored_count(script_.entity()), 1u);
+  commit(script_.say("x"));
+  expect_clean();
+}
+
 TEST_F(rocksdb_store_test, refuses_before_writing_when_the_disk_has_little_room) {
   use_faults();
   options_.limits.disk_free_bytes_min = 1000;
@@ -444,7 +497,8 @@ TEST_F(rocksdb_store_test, notices_a_filling_disk_by_itself_while_it_writes) {
   bool refused = false;
   for (int i = 0; i < 400 && !refused; ++i) {
     auto tried = try_commit(script_.say(std::string(60000, 'x')));
-    if (tried) continue;
+    if (tried)
+      continue;
     EXPECT_EQ(tried.failure().code, errc::storage_full);
     refused = true;
   }
@@ -452,8 +506,8 @@ TEST_F(rocksdb_store_test, notices_a_filling_disk_by_itself_while_it_writes) {
   EXPECT_EQ(store_->state(), store_state::full);
 }
 
-// What a failed append has left in the log must not come back when the store recovers: readers have seen the
-// conversation without it since.
+// What a failed append has left in the log must not come back when the store recovers: readers have
+// seen the conversation without it since.
 TEST_F(rocksdb_store_test, goes_on_at_the_last_acknowledged_commit_when_there_is_room_again) {
   for (std::size_t half_written : {std::size_t{0}, std::size_t{100}, std::size_t{1} << 20}) {
     SCOPED_TRACE(half_written);
@@ -537,9 +591,11 @@ TEST_F(rocksdb_store_test, stops_when_a_flush_behind_its_back_fails) {
   std::size_t acknowledged = 1;
   bool refused = false;
   for (int i = 0; i < 100000 && !refused; ++i) {
-    if (faults_->faults_raised() > 0) std::this_thread::yield();
+    if (faults_->faults_raised() > 0)
+      std::this_thread::yield();
     auto tried = try_commit(script_.say(std::string(60000, 'x')));
-    if (tried) ++acknowledged;
+    if (tried)
+      ++acknowledged;
     else {
       EXPECT_EQ(tried.failure().code, errc::storage_failed);
       refused = true;
@@ -560,8 +616,10 @@ TEST_F(rocksdb_store_test, recovers_from_a_real_full_disk) {
   std::filesystem::create_directory(mount_point);
   if (::mount("tmpfs", mount_point.c_str(), "tmpfs", 0, "size=24m") != 0)
     GTEST_SKIP() << "mounting needs privileges: " << std::strerror(errno);
+
   struct unmounter {
     std::string path;
+
     ~unmounter() { ::umount2(path.c_str(), MNT_DETACH); }
   } unmount{mount_point};
 
@@ -588,7 +646,8 @@ TEST_F(rocksdb_store_test, recovers_from_a_real_full_disk) {
   {
     int filler = ::open((mount_point + "/filler").c_str(), O_WRONLY | O_CREAT, 0600);
     std::string block(4096, 'f');
-    while (::write(filler, block.data(), block.size()) > 0) {}
+    while (::write(filler, block.data(), block.size()) > 0) {
+    }
     ::close(filler);
   }
   EXPECT_EQ(store_->probe(), store_state::full);
@@ -610,10 +669,13 @@ TEST_F(rocksdb_store_test, says_that_a_read_only_disk_cannot_be_opened) {
   std::filesystem::create_directory(mount_point);
   if (::mount("tmpfs", mount_point.c_str(), "tmpfs", 0, "size=16m") != 0)
     GTEST_SKIP() << "mounting needs privileges: " << std::strerror(errno);
+
   struct unmounter {
     std::string path;
+
     ~unmounter() { ::umount2(path.c_str(), MNT_DETACH); }
   } unmount{mount_point};
+
   options_.folder = mount_point + "/store";
   options_.limits.disk_free_bytes_min = 0;
   open();
@@ -633,21 +695,24 @@ TEST_F(rocksdb_store_test, says_that_a_read_only_disk_cannot_be_opened) {
   close();
 }
 
-// -- the rest ----------------------------------------------------------------------------------------------------
+// -- the rest
+// ----------------------------------------------------------------------------------------------------
 
 TEST_F(rocksdb_store_test, drops_forgotten_dedup_keys_when_it_compacts) {
   open();
   auto opening = script_.open();
   constexpr unix_ms created = 1700000000000;
-  opening.dedups = {{script_.visitor_entity(), "old", proto::encode_opening(script_.id(), created)},
-                    {script_.visitor_entity(), "new", proto::encode_opening(script_.id(), created + 10)},
-                    {script_.visitor_entity(), "odd", "?"}};
+  opening.dedups
+    = {{script_.visitor_entity(), "old", proto::encode_opening(script_.id(), created)},
+       {script_.visitor_entity(), "new", proto::encode_opening(script_.id(), created + 10)},
+       {script_.visitor_entity(), "odd", "?"}};
   commit(opening);
   close();
   std::unique_ptr<database> raw;
   auto later = [] { return unix_ms{1700000000000 + 7 * 24 * 3600 * 1000 + 5}; };
-  ASSERT_TRUE(
-    database::open({database_path(options_.folder), {}, 8u << 20, later, {}, {}, nullptr}, false, raw).ok());
+  ASSERT_TRUE(database::open({database_path(options_.folder), {}, 8u << 20, later, {}, {}, nullptr},
+                             false, raw)
+                .ok());
   rocksdb::CompactRangeOptions everything;
   everything.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
   ASSERT_TRUE(raw->db().CompactRange(everything, raw->of(family::dedup), nullptr, nullptr).ok());
@@ -682,11 +747,13 @@ TEST_F(rocksdb_store_test, is_read_while_it_is_written) {
         break;
       }
       newest = page->back().seq;
-      if (!store_->load_conversation(entity) || !store_->scan_open(shop)) ADD_FAILURE() << "a reader failed";
+      if (!store_->load_conversation(entity) || !store_->scan_open(shop))
+        ADD_FAILURE() << "a reader failed";
       ++pages;
     }
   });
-  for (int i = 0; i < 300; ++i) commit(script_.say("x"));
+  for (int i = 0; i < 300; ++i)
+    commit(script_.say("x"));
   done = true;
   reader.join();
   EXPECT_EQ(stored_count(entity), 301u);
@@ -698,6 +765,7 @@ namespace frontdesk::test {
 
 INSTANTIATE_TEST_SUITE_P(rocksdb, event_store_contract,
                          ::testing::Values(engine_choice{
-                           "rocksdb", [] { return std::make_unique<persistence::rocksdb_engine>(); }}));
+                           "rocksdb",
+                           [] { return std::make_unique<persistence::rocksdb_engine>(); }}));
 
 } // namespace frontdesk::test

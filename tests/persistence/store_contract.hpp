@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-/// What every engine behind domain::event_store must do; store_contract_test.cpp has the tests. An engine joins by an
-/// INSTANTIATE_TEST_SUITE_P of its own with a name and a way to make one.
+/// What every engine behind domain::event_store must do; store_contract_test.cpp has the tests. An
+/// engine joins by an INSTANTIATE_TEST_SUITE_P of its own with a name and a way to make one.
 namespace frontdesk::test {
 
 class store_engine {
@@ -26,7 +26,10 @@ public:
 struct engine_choice {
   std::string name;
   std::function<std::unique_ptr<store_engine>()> make;
-  friend std::ostream& operator<<(std::ostream& out, const engine_choice& choice) { return out << choice.name; }
+
+  friend std::ostream& operator<<(std::ostream& out, const engine_choice& choice) {
+    return out << choice.name;
+  }
 };
 
 /// Fixture of the tests.
@@ -41,9 +44,11 @@ protected:
 
   domain::result<domain::commit_receipt> try_commit(const std::vector<domain::append>& appends) {
     std::vector<const domain::append*> pointers;
-    for (const auto& each : appends) pointers.push_back(&each);
+    for (const auto& each : appends)
+      pointers.push_back(&each);
     return store().commit(pointers);
   }
+
   domain::commit_receipt commit(const std::vector<domain::append>& appends) {
     auto receipt = try_commit(appends);
     if (!receipt) {
@@ -53,16 +58,21 @@ protected:
     return *receipt;
   }
 
-  static std::vector<domain::message_seq> seqs(const domain::result<std::vector<domain::stored_event>>& page) {
+  static std::vector<domain::message_seq>
+  seqs(const domain::result<std::vector<domain::stored_event>>& page) {
     std::vector<domain::message_seq> numbers;
     if (!page) {
       ADD_FAILURE() << page.failure().message;
       return numbers;
     }
-    for (const auto& event : *page) numbers.push_back(event.seq);
+    for (const auto& event : *page)
+      numbers.push_back(event.seq);
     return numbers;
   }
-  static domain::errc code_of(const auto& failed) { return failed ? domain::errc{} : failed.failure().code; }
+
+  static domain::errc code_of(const auto& failed) {
+    return failed ? domain::errc{} : failed.failure().code;
+  }
 
   std::unique_ptr<store_engine> engine_;
 };

@@ -1,8 +1,7 @@
-#include "tests/persistence/store_contract.hpp"
-
 #include "crypto/crypto.hpp"
 #include "proto/records.hpp"
 #include "tests/persistence/conversation_script.hpp"
+#include "tests/persistence/store_contract.hpp"
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
@@ -118,7 +117,8 @@ TEST_P(event_store_contract, loads_pointers_with_the_conversation) {
   pointer agent{{participant_kind::account, numbered<entity_id>(2)}, 4, 4};
   auto opening = script.open();
   for (const auto& each : {visitor, agent})
-    opening.states.push_back({{script.entity(), state_field::pointer, each.who.id}, proto::encode(each)});
+    opening.states.push_back(
+      {{script.entity(), state_field::pointer, each.who.id}, proto::encode(each)});
   commit({opening});
   auto loaded = store().load_conversation(script.entity());
   ASSERT_TRUE(loaded);
@@ -145,7 +145,8 @@ TEST_P(event_store_contract, keeps_tenants_and_neighbours_apart) {
   commit({ours.open(), same_id.open(), neighbour.open(), neighbour.say("x", 5)});
   EXPECT_EQ(seqs(store().read_events(ours.entity(), 1, 100, all)), (numbers{1}));
   EXPECT_EQ(seqs(store().read_events(same_id.entity(), 1, 100, all)), (numbers{1}));
-  EXPECT_EQ(seqs(store().read_events_before(neighbour.entity(), 0, 100, all)), (numbers{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(seqs(store().read_events_before(neighbour.entity(), 0, 100, all)),
+            (numbers{1, 2, 3, 4, 5, 6}));
 }
 
 TEST_P(event_store_contract, pages_forward_and_backward) {
@@ -177,7 +178,8 @@ TEST_P(event_store_contract, ends_a_page_by_bytes_but_never_before_one_event) {
 
 TEST_P(event_store_contract, shows_a_visitor_visible_events_only) {
   conversation_script script(shop, shard_a, 1);
-  commit({script.open(), script.note("n", 2), script.say("a", 2), script.note("n"), script.say("b")});
+  commit(
+    {script.open(), script.note("n", 2), script.say("a", 2), script.note("n"), script.say("b")});
   // seq:     1 2 3 4 5 6 7
   // visible: 1 - - 2 3 - 4
   EXPECT_EQ(seqs(store().read_visible(script.entity(), 1, 100, all)), (numbers{1, 4, 5, 7}));
@@ -193,10 +195,11 @@ TEST_P(event_store_contract, shows_a_visitor_visible_events_only) {
 
 TEST_P(event_store_contract, crosses_long_runs_of_hidden_events) {
   conversation_script script(shop, shard_a, 1);
-  commit({script.open(), script.note("n", 1000), script.say("a"), script.note("n", 500), script.say("b"),
-          script.note("n", 300)});
+  commit({script.open(), script.note("n", 1000), script.say("a"), script.note("n", 500),
+          script.say("b"), script.note("n", 300)});
   EXPECT_EQ(seqs(store().read_visible(script.entity(), 1, 100, all)), (numbers{1, 1002, 1503}));
-  EXPECT_EQ(seqs(store().read_visible_before(script.entity(), 0, 100, all)), (numbers{1, 1002, 1503}));
+  EXPECT_EQ(seqs(store().read_visible_before(script.entity(), 0, 100, all)),
+            (numbers{1, 1002, 1503}));
   EXPECT_EQ(seqs(store().read_visible_before(script.entity(), 3, 1, all)), (numbers{1002}));
   EXPECT_EQ(*store().find_visible(script.entity(), 2), 1002u);
 }
@@ -214,13 +217,15 @@ TEST_P(event_store_contract, shows_nothing_when_all_is_hidden) {
 TEST_P(event_store_contract, finds_every_visible_number_in_any_pattern) {
   std::uint64_t conversations = 0;
   EXPECT_TRUE(rc::check("visible pages equal the model's", [&] {
-    auto pattern = *rc::gen::container<std::vector<bool>>(rc::gen::weightedElement<bool>({{1, true}, {3, false}}));
+    auto pattern = *rc::gen::container<std::vector<bool>>(
+      rc::gen::weightedElement<bool>({{1, true}, {3, false}}));
     conversation_script script(shop, shard_a, ++conversations);
     std::vector<append> appends{script.open()};
     numbers visible{1};
     for (bool shown : pattern) {
       appends.push_back(shown ? script.say("m") : script.note("n", 17));
-      if (shown) visible.push_back(script.seq());
+      if (shown)
+        visible.push_back(script.seq());
     }
     RC_ASSERT(try_commit(appends).has_value());
     for (std::size_t i = 0; i < visible.size(); ++i) {
@@ -232,11 +237,14 @@ TEST_P(event_store_contract, finds_every_visible_number_in_any_pattern) {
     auto from = *rc::gen::inRange<std::size_t>(1, visible.size() + 2);
     auto limit = *rc::gen::inRange<std::size_t>(1, 20);
     auto begin = visible.begin() + static_cast<std::ptrdiff_t>(std::min(from - 1, visible.size()));
-    auto end = visible.begin() + static_cast<std::ptrdiff_t>(std::min(from - 1 + limit, visible.size()));
+    auto end
+      = visible.begin() + static_cast<std::ptrdiff_t>(std::min(from - 1 + limit, visible.size()));
     RC_ASSERT(seqs(store().read_visible(script.entity(), from, limit, all)) == numbers(begin, end));
-    auto first = begin - visible.begin() > static_cast<std::ptrdiff_t>(limit) ? begin - static_cast<std::ptrdiff_t>(limit)
-                                                                              : visible.begin();
-    RC_ASSERT(seqs(store().read_visible_before(script.entity(), from, limit, all)) == numbers(first, begin));
+    auto first = begin - visible.begin() > static_cast<std::ptrdiff_t>(limit)
+                   ? begin - static_cast<std::ptrdiff_t>(limit)
+                   : visible.begin();
+    RC_ASSERT(seqs(store().read_visible_before(script.entity(), from, limit, all))
+              == numbers(first, begin));
   }));
 }
 
@@ -307,7 +315,8 @@ TEST_P(event_store_contract, keeps_state_entries_by_field_and_sub) {
   auto entity = script.visitor_entity();
   auto opening = script.open();
   auto put = [&](state_field field, std::uint64_t sub, std::optional<std::string> bytes) {
-    opening.states.push_back({{entity, field, sub ? numbered<entity_id>(sub) : entity_id{}}, std::move(bytes)});
+    opening.states.push_back(
+      {{entity, field, sub ? numbered<entity_id>(sub) : entity_id{}}, std::move(bytes)});
   };
   opening.states.clear();
   put(state_field::token, 3, "c");
@@ -319,7 +328,8 @@ TEST_P(event_store_contract, keeps_state_entries_by_field_and_sub) {
   using entries = std::vector<std::pair<entity_id, std::string>>;
   auto tokens = store().scan_state(entity, state_field::token);
   ASSERT_TRUE(tokens);
-  EXPECT_EQ(*tokens, (entries{{numbered<entity_id>(1), "a"}, {numbered<entity_id>(2), std::string("b\0b", 3)},
+  EXPECT_EQ(*tokens, (entries{{numbered<entity_id>(1), "a"},
+                              {numbered<entity_id>(2), std::string("b\0b", 3)},
                               {numbered<entity_id>(3), "c"}}));
   EXPECT_EQ(**store().get_state({entity, state_field::record, {}}), "r");
   EXPECT_EQ(*store().get_state({entity, state_field::inbox, {}}), std::nullopt);
@@ -385,7 +395,8 @@ TEST_P(event_store_contract, names_the_tenants_that_have_open_conversations) {
   conversation_script more_of_c(shop, shard_b, 4);
   conversation_script done(bank, shard_a, 5);
   commit({a.open(), b.open(), c.open(), more_of_c.open(), done.open(), done.resolve()});
-  EXPECT_EQ(*store().tenants_with_open(), (std::vector<tenant_id>{tenant_id{0}, shop, tenant_id{4000000000}}));
+  EXPECT_EQ(*store().tenants_with_open(),
+            (std::vector<tenant_id>{tenant_id{0}, shop, tenant_id{4000000000}}));
 }
 
 TEST_P(event_store_contract, lists_the_configuration_of_all_tenants) {
@@ -395,19 +406,22 @@ TEST_P(event_store_contract, lists_the_configuration_of_all_tenants) {
   auto configure = [&](tenant_id tenant, state_field field, std::uint64_t sub, std::string bytes) {
     append made;
     made.entity = entity(tenant);
-    made.states.push_back({{made.entity, field, sub ? numbered<entity_id>(sub) : entity_id{}}, std::move(bytes)});
+    made.states.push_back(
+      {{made.entity, field, sub ? numbered<entity_id>(sub) : entity_id{}}, std::move(bytes)});
     return made;
   };
   conversation_script elsewhere(shop, shard_id{1}, 1);
-  commit({configure(bank, state_field::record, 0, "bank"), configure(shop, state_field::inbox, 2, "inbox 2"),
-          configure(shop, state_field::inbox, 1, "inbox 1"), configure(shop, state_field::record, 0, "shop"),
-          elsewhere.open()});
+  commit({configure(bank, state_field::record, 0, "bank"),
+          configure(shop, state_field::inbox, 2, "inbox 2"),
+          configure(shop, state_field::inbox, 1, "inbox 1"),
+          configure(shop, state_field::record, 0, "shop"), elsewhere.open()});
   auto found = store().scan_configuration();
   ASSERT_TRUE(found);
   ASSERT_EQ(found->size(), 4u);
   EXPECT_EQ(found->at(0).second, "shop");
   EXPECT_EQ(found->at(1).second, "inbox 1");
-  EXPECT_EQ(found->at(1).first, (state_key{entity(shop), state_field::inbox, numbered<entity_id>(1)}));
+  EXPECT_EQ(found->at(1).first,
+            (state_key{entity(shop), state_field::inbox, numbered<entity_id>(1)}));
   EXPECT_EQ(found->at(2).second, "inbox 2");
   EXPECT_EQ(found->at(3).second, "bank");
 }

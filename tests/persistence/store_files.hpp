@@ -42,7 +42,8 @@ inline std::vector<std::string> files_of(const std::string& folder, std::string_
 inline std::map<std::string, std::string> contents_of(const std::string& folder) {
   std::map<std::string, std::string> contents;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
-    if (entry.is_regular_file()) contents.emplace(entry.path().string(), read_file(entry.path().string()));
+    if (entry.is_regular_file())
+      contents.emplace(entry.path().string(), read_file(entry.path().string()));
   return contents;
 }
 

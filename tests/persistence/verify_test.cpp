@@ -1,8 +1,7 @@
-#include "persistence/verify.hpp"
-
 #include "persistence/database.hpp"
 #include "persistence/key_layout.hpp"
 #include "persistence/rocksdb_store.hpp"
+#include "persistence/verify.hpp"
 #include "persistence/watermark.hpp"
 #include "proto/records.hpp"
 #include "tests/persistence/conversation_script.hpp"
@@ -23,8 +22,9 @@ constexpr tenant_id shop{1};
 class verify_test : public ::testing::Test {
 protected:
   void SetUp() override {
-    write({first_.open(), first_.say("a", 3), first_.note("n"), first_.assign(numbered<account_id>(9)),
-           second_.open(), second_.edit(1, "changed"), second_.say("b", 2), second_.resolve()});
+    write({first_.open(), first_.say("a", 3), first_.note("n"),
+           first_.assign(numbered<account_id>(9)), second_.open(), second_.edit(1, "changed"),
+           second_.say("b", 2), second_.resolve()});
   }
 
   void write(const std::vector<append>& appends) {
@@ -35,29 +35,36 @@ protected:
       ASSERT_TRUE((*store)->commit({&pointer, 1}));
     }
   }
+
   /// Behind the store's back.
   void change(family which, std::string_view key, std::optional<std::string> bytes) {
     std::unique_ptr<database> raw;
-    database_settings settings{database_path(folder()), {}, 8u << 20, [] { return unix_ms{0}; }, {}, {}, nullptr};
+    database_settings settings{
+      database_path(folder()), {}, 8u << 20, [] { return unix_ms{0}; }, {}, {}, nullptr};
     ASSERT_TRUE(database::open(settings, false, raw).ok());
     auto status = bytes ? raw->db().Put({}, raw->of(which), slice(key), *bytes)
                         : raw->db().Delete({}, raw->of(which), slice(key));
     ASSERT_TRUE(status.ok());
   }
+
   std::string value_of(family which, std::string_view key) const {
     std::unique_ptr<database> raw;
     EXPECT_TRUE(
-      database::open_read_only({database_path(folder()), {}, 8u << 20, {}, {}, {}, nullptr}, raw).ok());
+      database::open_read_only({database_path(folder()), {}, 8u << 20, {}, {}, {}, nullptr}, raw)
+        .ok());
     return raw->get(which, key)->value();
   }
+
   static std::string event_key_of(const conversation_script& script, message_seq seq) {
     auto key = encode_event_key(script.entity(), seq);
     return {key.data(), key.size()};
   }
+
   static std::string head_key_of(const conversation_script& script) {
     auto key = encode_entity(script.entity());
     return {key.data(), key.size()};
   }
+
   static std::string open_key_of(const conversation_script& script) {
     return encode_state_key({script.open_entity(), state_field::record, {}});
   }
@@ -72,12 +79,14 @@ protected:
     }
     return *report;
   }
+
   void expect_problem(const std::string& where, const std::string& words) const {
     auto report = verify();
     bool found = false;
     std::string all;
     for (const auto& each : report.problems) {
-      found |= each.key.find(where) != std::string::npos && each.what.find(words) != std::string::npos;
+      found
+        |= each.key.find(where) != std::string::npos && each.what.find(words) != std::string::npos;
       all += each.key + ": " + each.what + "\n";
     }
     EXPECT_TRUE(found) << "wanted " << where << ": " << words << "\nfound " << all;
@@ -94,7 +103,8 @@ protected:
 
 TEST_F(verify_test, finds_nothing_in_a_whole_store_and_counts_it) {
   auto report = verify();
-  for (const auto& each : report.problems) ADD_FAILURE() << each.key << ": " << each.what;
+  for (const auto& each : report.problems)
+    ADD_FAILURE() << each.key << ": " << each.what;
   EXPECT_TRUE(report.clean());
   EXPECT_EQ(report.commit, 8u);
   EXPECT_EQ(report.acknowledged, 8u);
@@ -227,7 +237,9 @@ TEST_F(verify_test, finds_keys_and_entries_that_mean_nothing) {
   change(family::events, std::string(31, '\xee'), "x");
   change(family::state, "odd", "x");
   change(family::dedup, encode_dedup_key(first_.entity(), "k"), "");
-  change(family::state, encode_state_key({first_.entity(), state_field::pointer, numbered<entity_id>(3)}), "\x01\xff");
+  change(family::state,
+         encode_state_key({first_.entity(), state_field::pointer, numbered<entity_id>(3)}),
+         "\x01\xff");
   expect_problem("eeee", "no key of an event");
   expect_problem(to_hex("odd"), "no key of a state entry");
   expect_problem(to_hex("k"), "dedup");
@@ -250,7 +262,8 @@ TEST_F(verify_test, reports_a_database_that_cannot_be_opened) {
 }
 
 TEST_F(verify_test, counts_problems_beyond_those_it_lists) {
-  for (message_seq seq = 1; seq <= first_.seq(); ++seq) change(family::events, event_key_of(first_, seq), "damaged");
+  for (message_seq seq = 1; seq <= first_.seq(); ++seq)
+    change(family::events, event_key_of(first_, seq), "damaged");
   auto report = verify_store({folder(), {}, 3, {}});
   ASSERT_TRUE(report);
   EXPECT_EQ(report->problems.size(), 3u);

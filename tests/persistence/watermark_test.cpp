@@ -1,5 +1,4 @@
 #include "persistence/watermark.hpp"
-
 #include "tests/persistence/conversation_script.hpp"
 #include "tests/persistence/temporary_folder.hpp"
 
@@ -25,10 +24,12 @@ protected:
     }
     return **found;
   }
+
   std::string bytes() const {
     std::ifstream file(path_, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
+
   void damage(std::size_t offset) const {
     std::fstream file(path_, std::ios::binary | std::ios::in | std::ios::out);
     file.seekg(static_cast<std::streamoff>(offset));
@@ -90,8 +91,11 @@ TEST_F(watermark_test, has_the_bytes_of_the_first_format) {
   ASSERT_TRUE(reset_watermark(path_, {store, 0x0102030405060708}));
   auto file = bytes();
   ASSERT_EQ(file.size(), 8192u);
-  EXPECT_EQ(domain::to_hex(file.substr(0, 32)),
-            "4644574d" "01" "000000" "00000000000000000000000000000001" "0102030405060708");
+  EXPECT_EQ(domain::to_hex(file.substr(0, 32)), "4644574d"
+                                                "01"
+                                                "000000"
+                                                "00000000000000000000000000000001"
+                                                "0102030405060708");
   EXPECT_EQ(file.substr(0, 40), file.substr(4096, 40));
 }
 
