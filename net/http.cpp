@@ -326,6 +326,11 @@ struct http_reader::implementation {
   std::string body_line; // of a body: what the parser wants to see again, with more behind it
   std::optional<parser_type> parser;
   http_request request;
+  // Extensions mean nothing to us, and servers disagree about where they end.
+  std::function<void(std::uint64_t, beast::string_view, beast::error_code&)> no_extensions =
+    [](std::uint64_t, beast::string_view extensions, beast::error_code& failed) {
+      if (!extensions.empty()) failed = http::error::bad_chunk_extension;
+    };
 };
 
 // The line ends are judged byte by byte as they come: a head with bare line feeds never ends by the
@@ -355,6 +360,7 @@ http_reader::step http_reader::implementation::finish_head() {
   parser->eager(true);
   parser->header_limit(static_cast<std::uint32_t>(head_bytes_max + 1));
   parser->body_limit(body_bytes_max);
+  parser->on_chunk_header(no_extensions);
   beast::error_code failed;
   parser->put(boost::asio::const_buffer(head.data(), head.size()), failed);
   if (failed == http::error::body_limit)

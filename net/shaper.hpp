@@ -26,6 +26,7 @@ public:
   /// Takes what one read brought.
   verdict spend(const domain::limits& limits, std::uint64_t now_ms, std::uint64_t frames,
                 std::uint64_t bytes) {
+    fill(limits, now_ms); // first: what is beyond the burst is not saved up
     frames_ -= static_cast<std::int64_t>(frames) * 1000;
     bytes_ -= static_cast<std::int64_t>(bytes) * 1000;
     return look(limits, now_ms);
