@@ -146,7 +146,8 @@ std::vector<key_description> make_keys() {
     .check
     = check_networks;
   add(key_of("server", "static_dir", &c::server, &c::server_section::static_dir,
-             "Folder of files to serve at /, such as the test page; empty = none."));
+             "Folder of the pages to serve at /; empty = those that come with the program, if they "
+             "are there."));
 
   add(key_of("admin", "address", &c::admin, &c::admin_section::address,
              "IP address of the admin listener: /livez, /readyz, /metrics and the account verbs. "

@@ -209,6 +209,9 @@ public:
     thread_ = std::thread{[this] { run(); }};
   }
 
+  writer(const writer&) = delete;
+  writer& operator=(const writer&) = delete;
+
   ~writer() {
     {
       std::lock_guard lock{mutex_};

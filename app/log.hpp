@@ -15,7 +15,7 @@
 namespace frontdesk::app {
 
 inline constexpr std::size_t log_line_bytes_max
-  = 16 * 1024; ///< longer lines are cut, still valid, and say so
+  = std::size_t{16} * 1024; ///< longer lines are cut, still valid, and say so
 inline constexpr std::size_t log_queue_lines = 8192;
 
 /// One JSON object without a newline: {"ts":"2026-01-31T12:34:56.789Z","lvl":"info","msg":"...",

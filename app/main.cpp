@@ -2,12 +2,14 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstdio>
 #include <exception>
-#include <iostream>
 
 using namespace frontdesk::app;
 
-int main(int argc, char** argv) {
+namespace {
+
+int run(int argc, char** argv) {
   CLI::App root{"Frontdesk: live chat between visitors of a site and the people who answer them.",
                 "frontdesk"};
   root.require_subcommand(1);
@@ -37,9 +39,17 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& reason) {
     // Help is asked for, not wrong.
     return root.exit(reason) == 0 ? 0 : 2;
-  } catch (const std::exception& reason) {
-    std::cerr << "frontdesk: " << reason.what() << "\n";
-    return 1;
   }
   return context.exit_code;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& reason) {
+    std::fprintf(stderr, "frontdesk: %s\n", reason.what());
+    return 1;
+  }
 }

@@ -69,14 +69,8 @@ def web_steps():
     return steps
 
 
-def fault_steps():
-    """Short rounds of every script of tests/faults that takes --short and --bin-dir (see CONTRIBUTING.md)."""
-    scripts = sorted(file for file in (ROOT / "tests" / "faults").glob("*") if os.access(file, os.X_OK) and file.is_file())
-    return [Step(file.stem.replace("_", "-"), [str(file), "--short", "--bin-dir", str(ROOT / "build" / "dev")],
-                 needs=["build"], minutes=8) for file in scripts]
-
-
 def all_steps(fuzz_seconds):
+    # The short rounds of tests/faults are part of ctest, which knows where their programs are.
     return [
         Step("layers", ["python3", "tools/check_layers.py"]),
         Step("format", ["tools/format", "--all", "--check"]),
@@ -84,7 +78,6 @@ def all_steps(fuzz_seconds):
         Step("build", ["cmake", "--build", "--preset", "dev", "-j", JOBS], needs=["configure"], minutes=40),
         Step("ctest", ["ctest", "--preset", "dev", "-j", JOBS, "--timeout", "300", "--output-junit",
                        str(LOGS / "ctest.xml")], needs=["build"], minutes=20, junit="ctest.xml"),
-        *fault_steps(),
         *web_steps(),
         *fuzz_steps(fuzz_seconds),
     ]

@@ -12,8 +12,6 @@
 #include <iostream>
 #include <unistd.h>
 
-extern char** environ;
-
 namespace frontdesk::app {
 
 namespace {
@@ -86,15 +84,15 @@ loaded_configuration load_configuration(const config_options& options) {
     file = "frontdesk.toml";
   if (file.empty())
     return load_configuration(sources);
-  auto text = read_small_file(file);
-  if (text) {
-    sources.file_name = file;
-    sources.file_text = *std::move(text);
-  }
-  auto loaded = load_configuration(sources);
-  if (!text)
+  const auto text = read_small_file(file);
+  if (!text) {
+    auto loaded = load_configuration(sources);
     loaded.problems.insert(loaded.problems.begin(), {file, text.failure().message});
-  return loaded;
+    return loaded;
+  }
+  sources.file_name = file;
+  sources.file_text = *text;
+  return load_configuration(sources);
 }
 
 std::vector<config_problem> file_problems(const loaded_configuration& loaded) {
