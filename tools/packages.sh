@@ -7,7 +7,7 @@ build_packages=(
   g++ cmake ninja-build ccache mold git python3 ca-certificates
   libcaf-dev libboost1.81-dev libboost-url1.81-dev libboost-json1.81-dev librocksdb-dev
   libprotobuf-dev protobuf-compiler libssl-dev libspdlog-dev libfmt-dev libtomlplusplus-dev libcli11-dev
-  prometheus-cpp-dev libxxhash-dev
+  prometheus-cpp-dev libxxhash-dev libjemalloc-dev
 )
 # To test it. `prometheus` is for promtool; chromium for the end-to-end tests.
 test_packages=(
