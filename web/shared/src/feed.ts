@@ -57,12 +57,19 @@ export function ask(turn: Turn, id: Id): void {
 export function subscribed(turn: Turn, frame: Subscribed): void {
   const id = frame.conversation;
   const { role, own, self } = turn.state;
-  const held = turn.state.conversations[id];
-  if (held === undefined) {
-    return; // left meanwhile
+  if (role === 'visitor' && turn.state.conversations[id] === undefined) {
+    // The server lets every tab follow what one of them opens.
+    set(turn, { conversations: { ...turn.state.conversations, [id]: newConversation(id) } });
+    if (turn.state.focus === '') {
+      set(turn, { focus: id });
+    }
   }
   if (role === 'visitor' && !own.includes(id)) {
     set(turn, { own: [id, ...own] });
+  }
+  const held = turn.state.conversations[id];
+  if (held === undefined) {
+    return; // left meanwhile, or followed only because it is assigned: `open` asks for what is to be shown
   }
   const log = frame.reset ? emptyLog : held.log;
   const newest = role === 'staff' ? frame.seq : frame.visibleSeq;

@@ -21,7 +21,9 @@ export interface Lane {
   readonly base: number;
   /** Nothing is sent before this time, ms; 0: no pause. */
   readonly pausedUntil: number;
-  /** The lane that takes what the server does not take here any more. */
+  /** The server does not know the client id any more: nothing new goes here. */
+  readonly ended: boolean;
+  /** The lane that takes what the server did not take here. */
   readonly successor: number | null;
 }
 
@@ -100,13 +102,15 @@ function changeLane(outbox: Outbox, id: number, change: Partial<Lane>): Outbox {
 
 function changeItems(outbox: Outbox, change: (item: Item) => Item | null): Outbox {
   const items: Item[] = [];
+  let same = true;
   for (const item of outbox.items) {
     const changed = change(item);
+    same &&= changed === item;
     if (changed !== null) {
       items.push(changed);
     }
   }
-  return { ...outbox, items };
+  return same ? outbox : { ...outbox, items };
 }
 
 function laneOf(outbox: Outbox, key: CommandKey): Lane | undefined {
@@ -154,8 +158,9 @@ export function add(
 ): [Outbox, Item] {
   const candidates = outbox.lanes.filter((lane) => lane.conversation === conversation);
   const waiting = new Set(outbox.items.filter(isLive).map((item) => item.lane));
-  // An opening joins a conversation that has a lane: what still waits in the older lane goes on there, in order.
-  let lane = candidates.find(({ id }) => waiting.has(id)) ?? candidates[candidates.length - 1];
+  // A conversation has several lanes after an opening joined it or a client id was given up. What still waits in an
+  // older one keeps its place before what is said now.
+  let lane = candidates.find(({ id }) => waiting.has(id)) ?? candidates.filter(({ ended }) => !ended).pop();
   let lanes = outbox.lanes;
   let { nextLane } = outbox;
   if (lane === undefined) {
@@ -163,10 +168,11 @@ export function add(
       id: nextLane++,
       client: fresh[0],
       conversation,
-      opening: conversation === '' ? fresh[1] : '',
+      opening: conversation === '' ? (candidates.pop()?.opening ?? fresh[1]) : '',
       next: 1,
       base: 0,
       pausedUntil: 0,
+      ended: false,
       successor: null,
     };
     lanes = [...lanes, lane];
@@ -258,7 +264,16 @@ function moved(outbox: Outbox, lane: Lane, item: Item, fresh: Id, doubtful: bool
   if (known?.successor != null) {
     return moved(outbox, known, item, fresh, doubtful);
   }
-  const made: Lane = { ...lane, id: outbox.nextLane, client: fresh, next: 1, base: 0, pausedUntil: 0, successor: null };
+  const made: Lane = {
+    ...lane,
+    id: outbox.nextLane,
+    client: fresh,
+    next: 1,
+    base: 0,
+    pausedUntil: 0,
+    ended: false,
+    successor: null,
+  };
   const target = known ?? made;
   const grown: Outbox =
     known !== undefined
@@ -350,7 +365,7 @@ export function refused(outbox: Outbox, key: Refuse, now: number, fresh: Id): Ou
     return answered(outbox, item); // it goes out again, or went, with a `previous` that may do
   }
   if (key.reason.code === 'client_unknown') {
-    return moved(outbox, lane, item, fresh, item.doubt);
+    return moved(changeLane(outbox, lane.id, { ended: true }), lane, item, fresh, item.doubt);
   }
   const unanswered = Math.max(0, item.unanswered - 1);
   const change = (phase: Phase) =>
@@ -380,12 +395,12 @@ export function gapped(outbox: Outbox, key: Gap, now: number, fresh: Id): Outbox
   }
   if (key.last >= lane.next) {
     // Somebody else numbers under this client id, such as a copy of the same browser profile.
-    return moved(outbox, lane, item, fresh, item.doubt);
+    return moved(changeLane(outbox, lane.id, { ended: true }), lane, item, fresh, item.doubt);
   }
   if (last < lane.base) {
     // The server has forgotten numbers that it acknowledged: an older backup was restored. It says that it does
     // not have this one, so nothing is in doubt.
-    return moved(outbox, lane, item, fresh, false);
+    return moved(changeLane(outbox, lane.id, { ended: true }), lane, item, fresh, false);
   }
   if (item.previous === last) {
     // It does follow: an answer from before. Once more, but not in a tight loop.
