@@ -11,6 +11,21 @@ namespace {
 
 constexpr std::size_t excerpt_bytes_max = 120;
 
+/// Copies of one pending command that are remembered for their answers.
+constexpr std::size_t copies_max = 16;
+
+/// A newer copy of a pending command has come. The oldest one beyond the bound is told to try
+/// again.
+void add_copy(reply_token& newest, std::vector<reply_token>& older, reply_token now,
+              const client_key& key, conversation_effects& effects) {
+  older.push_back(std::exchange(newest, now));
+  if (older.size() < copies_max)
+    return;
+  effects.push_back(
+    refused{older.front(), key, {errc::too_many_in_flight, "this command is sent too often"}});
+  older.erase(older.begin());
+}
+
 public_profile profile_of(const actor_identity& who) {
   return {who.who.kind, who.name};
 }
@@ -183,19 +198,24 @@ void conversation::admit(const commanded& event, conversation_effects& effects) 
     // one.
     if (run(event, nullptr, effects))
       return;
-    lane_of(event.from.who, key.client).waiting.push_back(event);
+    auto& made = lane_of(event.from.who, key.client);
+    made.waiting.push_back({event});
+    made.asked = event.reply;
     return;
   }
-  const auto same = [&](const commanded& other) { return other.what.key.seq == key.seq; };
+  const auto same
+    = [&](const waiting_command& other) { return other.event.what.key.seq == key.seq; };
   if (auto queued = std::ranges::find_if(own->waiting, same); queued != own->waiting.end()) {
     // The newest copy counts: it knows where its answer goes and what has been refused since.
-    *queued = event;
+    auto reply = queued->event.reply;
+    add_copy(reply, queued->older_replies, event.reply, key, effects);
+    queued->event = event;
     return;
   }
   if (own->in_flight + own->waiting.size() >= bounds_.in_flight_per_client)
     return refuse_as(errc::too_many_in_flight,
                      "more unacknowledged commands than the window allows", "");
-  own->waiting.push_back(event);
+  own->waiting.push_back({event});
 }
 
 void conversation::answer_known(const commanded& event, const client_record& known,
@@ -208,10 +228,12 @@ void conversation::answer_known(const commanded& event, const client_record& kno
   }
   if (answer_remembered(event, effects))
     return;
-  if (recent_.size() == stored_seq_) // everything is remembered: this number was refused once
+  if (recent_.size() == stored_seq_) { // everything is remembered: this number was refused once
     effects.push_back(acked{event.reply, event.from.who, key, 0, 0, 0});
-  else
-    effects.push_back(look_up{event.reply, event.from.who, key, stored_seq_ + 1});
+    return;
+  }
+  ++look_ups_;
+  effects.push_back(look_up{event.reply, event.from.who, key, stored_seq_ + 1});
 }
 
 bool conversation::answer_remembered(const commanded& event, conversation_effects& effects) {
@@ -219,7 +241,7 @@ bool conversation::answer_remembered(const commanded& event, conversation_effect
   const auto same
     = [&](const auto& other) { return other.key == key && other.who == event.from.who; };
   if (auto entry = std::ranges::find_if(pending_, same); entry != pending_.end()) {
-    entry->reply = event.reply; // its ack is coming, and goes where the sender is now
+    add_copy(entry->reply, entry->older_replies, event.reply, key, effects); // its ack is coming
     return true;
   }
   const auto entry = std::ranges::find_if(recent_, same);
@@ -319,7 +341,7 @@ conversation_effects conversation::on(const target_read& event) {
   conversation_effects effects;
   const auto& key = event.waiting.what.key;
   const auto* own = find_lane(event.waiting.from.who, key.client);
-  if (own != nullptr && !own->waiting.empty() && own->waiting.front().what.key == key)
+  if (own != nullptr && !own->waiting.empty() && own->waiting.front().event.what.key == key)
     go_on(event.waiting.from.who, key.client, &event, effects);
   return effects;
 }
@@ -327,13 +349,18 @@ conversation_effects conversation::on(const target_read& event) {
 conversation_effects conversation::on(const looked_up& event) {
   conversation_effects effects;
   auto* own = find_lane(event.who, event.key.client);
-  if (own == nullptr || own->waiting.empty() || own->waiting.front().what.key != event.key) {
+  const bool of_lane = own != nullptr && !own->waiting.empty() && own->asked == event.reply
+                       && own->waiting.front().event.what.key == event.key;
+  if (!of_lane) {
+    look_ups_ -= std::min<std::size_t>(look_ups_, 1);
     const auto [seq, visible_seq] = event.position.value_or(std::pair<message_seq, message_seq>{});
     effects.push_back(acked{event.reply, event.who, event.key, seq, visible_seq, event.time});
     return effects;
   }
   if (event.position) {
-    answer_forgotten(own->waiting.front(), event, effects);
+    const auto& command = own->waiting.front();
+    answer_forgotten(command.event, event, effects);
+    answer_older(command, 0, effects);
     own->waiting.erase(own->waiting.begin());
   } else {
     own->looked_up = true;
@@ -346,15 +373,50 @@ void conversation::go_on(const participant& who, const client_id& client, const 
                          conversation_effects& effects) {
   for (auto* own = find_lane(who, client); own != nullptr && !own->waiting.empty();
        own = find_lane(who, client)) {
-    const auto event = own->waiting.front(); // a copy: run() may make lanes
-    if (!run(event, std::exchange(target, nullptr), effects))
+    const auto command = own->waiting.front(); // a copy: run() may make lanes
+    const auto first = effects.size();
+    if (!run(command.event, std::exchange(target, nullptr), effects)) {
+      find_lane(who, client)->asked = command.event.reply;
       return;
+    }
+    answer_older(command, first, effects);
     own = find_lane(who, client);
     own->waiting.erase(own->waiting.begin());
     own->looked_up = false;
   }
   drop_lane_if_empty(who, client);
   forget_recalls();
+}
+
+void conversation::answer_older(const waiting_command& command, std::size_t first,
+                                conversation_effects& effects) {
+  if (command.older_replies.empty())
+    return;
+  const auto& key = command.event.what.key;
+  const auto accepted = std::ranges::find_if(pending_, [&](const pending_event& entry) {
+    return entry.key == key && entry.who == command.event.from.who;
+  });
+  if (accepted != pending_.end()) {
+    accepted->older_replies.insert(accepted->older_replies.end(), command.older_replies.begin(),
+                                   command.older_replies.end());
+    return;
+  }
+  for (auto i = first, end = effects.size(); i < end; ++i) {
+    for (const auto reply : command.older_replies) {
+      auto copy = effects[i];
+      const bool answers = std::visit(
+        [&](auto& one) {
+          if constexpr (requires { one.reply; }) {
+            return std::exchange(one.reply, reply) == command.event.reply;
+          } else {
+            return false;
+          }
+        },
+        copy);
+      if (answers)
+        effects.push_back(std::move(copy));
+    }
+  }
 }
 
 // -- what a command comes to
@@ -668,6 +730,9 @@ conversation_effects conversation::on(const stored& event) {
     if (recent_.size() > bounds_.events_per_head)
       recent_.pop_front();
     if (entry.key.seq != 0) {
+      for (const auto reply : entry.older_replies)
+        effects.push_back(
+          acked{reply, entry.who, entry.key, entry.seq, entry.visible_seq, entry.time});
       effects.push_back(
         acked{entry.reply, entry.who, entry.key, entry.seq, entry.visible_seq, entry.time});
       if (auto* own = find_lane(entry.who, entry.key.client))

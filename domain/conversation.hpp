@@ -39,7 +39,10 @@ struct actor_identity {
   friend bool operator==(const actor_identity&, const actor_identity&) = default;
 };
 
-/// Opaque to the machine: where answers to a command go.
+/// Opaque to the machine: where answers to a command go. Every token that came in with a command is answered
+/// exactly once, by acked, refused or out_of_order, unless the machine dies first. Repeats of a pending command are
+/// all answered with it: which of its links still stands is not known here, and frames of an old link can come
+/// after those of the new one.
 using reply_token = std::uint64_t;
 
 // -- events in ---------------------------------------------------------------------------------------------------
@@ -186,7 +189,7 @@ public:
   /// Something has been accepted, though perhaps not stored.
   bool exists() const { return exists_; }
   /// Nothing is pending or being read.
-  bool idle() const { return pending_.empty() && lanes_.empty(); }
+  bool idle() const { return pending_.empty() && lanes_.empty() && look_ups_ == 0; }
   /// A head as of now, to be written before leaving memory; nothing when the stored one is current or while not
   /// idle.
   std::optional<conversation_head> head_to_write() const;
@@ -201,6 +204,7 @@ private:
     message_seq visible_seq = 0;
     bool hidden = false;
     reply_token reply = 0;
+    std::vector<reply_token> older_replies{}; ///< of earlier copies
     participant who{};
     client_key key{};           ///< zero: nobody waits for an answer
     std::uint64_t previous = 0; ///< last number of this client before it
@@ -217,12 +221,18 @@ private:
     unix_ms time = 0;
   };
 
+  struct waiting_command {
+    commanded event{};
+    std::vector<reply_token> older_replies{}; ///< of earlier copies
+  };
+
   /// What one client has under way. Exists only while there is something.
   struct lane {
     participant who{};
     client_id client{};
     std::uint64_t in_flight = 0;      ///< its pending commands
-    std::vector<commanded> waiting{}; ///< the first one waits for a read, the others for the first
+    std::vector<waiting_command> waiting{}; ///< the first one waits for a read, the others for the first
+    reply_token asked = 0;            ///< of the copy of the first one that asked for the read
     bool looked_up = false;           ///< the first one is known not to be stored
   };
 
@@ -243,6 +253,8 @@ private:
   void answer_known(const commanded& event, const client_record& known, conversation_effects& effects);
   /// Answers a command that is pending or was stored lately; false if it is not remembered.
   bool answer_remembered(const commanded& event, conversation_effects& effects);
+  /// Gives the earlier copies of a command the answer that its newest copy has had since `first`.
+  void answer_older(const waiting_command& command, std::size_t first, conversation_effects& effects);
   /// Answers a command of a forgotten client by the newest number that is stored of it.
   static void answer_forgotten(const commanded& event, const looked_up& newest, conversation_effects& effects);
   /// Newest number of this client that is pending or was stored lately; 0 = none.
@@ -281,6 +293,7 @@ private:
   std::string excerpt_;
   message_seq excerpt_seq_ = 0; ///< where the excerpt is from; 0 = not known
   std::vector<lane> lanes_;
+  std::size_t look_ups_ = 0; ///< of repeats, not answered yet
   std::deque<pending_event> pending_;
   std::deque<recent_event> recent_;             ///< dense, ends at stored_seq_
   std::vector<recalled_target> recalled_lately_; ///< until no read that began before can be answered any more

@@ -65,14 +65,80 @@ TEST(conversation, show_names_the_sender_and_nobody_for_what_no_client_sent) {
   EXPECT_EQ(shown, (std::vector<std::pair<message_seq, reply_token>>{{1, 41}, {2, 0}, {3, 42}}));
 }
 
-TEST(conversation, a_repeat_of_a_pending_command_is_answered_once_at_its_newest_token) {
+TEST(conversation, every_copy_of_a_pending_command_is_answered_when_it_is_stored) {
   scene in;
   in.send(visitor(), 1, 0, text("a"), 11);
   in.send(visitor(), 2, 1, text("b"), 12);
   EXPECT_EQ(told(in.send(visitor(), 1, 0, text("a"), 21)), "");
   EXPECT_EQ(told(in.send(visitor(), 2, 1, text("b"), 22)), "");
-  EXPECT_EQ(told(in.store()),
-            "ack #1 at 1/1 to 21; show 1; row waiting; ack #2 at 2/2 to 22; show 2");
+  const auto effects = in.store();
+  EXPECT_EQ(told(effects), "ack #1 at 1/1 to 11; ack #1 at 1/1 to 21; show 1; row waiting; "
+                           "ack #2 at 2/2 to 12; ack #2 at 2/2 to 22; show 2");
+  EXPECT_EQ(find<show>(effects)->sender, 21u) << "the newest copy";
+}
+
+TEST(conversation, copies_of_a_pending_command_are_bounded_and_the_oldest_is_told_to_try_again) {
+  scene in;
+  in.send(visitor(), 1, 0, text("a"), 100);
+  for (reply_token reply = 101; reply < 116; ++reply)
+    EXPECT_EQ(told(in.send(visitor(), 1, 0, text("a"), reply)), "");
+  const auto effects = in.send(visitor(), 1, 0, text("a"), 116);
+  EXPECT_EQ(told(effects), "refuse #1 too_many_in_flight");
+  EXPECT_EQ(find<refused>(effects)->reply, 100u);
+}
+
+/// Every token gets one answer, whatever becomes of its command.
+RC_GTEST_PROP(conversation, every_reply_token_is_answered_once, ()) {
+  limits bounds;
+  bounds.in_flight_per_client = 3;
+  bounds.clients_per_conversation = 2;
+  bounds.events_per_head = 8;
+  scene in(bounds);
+  std::map<reply_token, int> answers;
+  std::vector<conversation_effect> reads; // not answered yet
+  reply_token last = 0;
+  const auto take = [&](const conversation_effects& effects) {
+    for (const auto& effect : effects) {
+      if (const auto* one = std::get_if<acked>(&effect))
+        ++answers[one->reply];
+      if (const auto* one = std::get_if<refused>(&effect))
+        ++answers[one->reply];
+      if (const auto* one = std::get_if<out_of_order>(&effect))
+        ++answers[one->reply];
+      if (std::holds_alternative<look_up>(effect) || std::holds_alternative<read_target>(effect))
+        reads.push_back(effect);
+    }
+  };
+  const auto answer_read = [&](std::size_t which) {
+    const auto asked = reads[which];
+    reads.erase(reads.begin() + static_cast<std::ptrdiff_t>(which));
+    if (const auto* one = std::get_if<look_up>(&asked)) {
+      take(in.machine.on(looked_up{one->reply, one->who, one->key, std::nullopt, 0, 0}));
+    } else {
+      const auto& read = std::get<read_target>(asked);
+      take(read_answer(in, read.waiting, 0, {}));
+    }
+  };
+  take(in.send(visitor(), 1, 0, text("opens"), ++last, 60));
+  const auto steps = *rc::gen::container<std::vector<std::tuple<int, std::uint8_t, std::uint8_t>>>(
+    rc::gen::tuple(rc::gen::inRange(0, 6), rc::gen::inRange<std::uint8_t>(1, 6),
+                   rc::gen::inRange<std::uint8_t>(60, 64)));
+  for (const auto& [what, number, client] : steps) {
+    if (what < 3)
+      take(in.send(visitor(), number, number - 1u, text("x"), ++last, client));
+    else if (what == 3)
+      take(in.send(visitor(), number, number - 1u, recall_message{1}, ++last, client));
+    else if (what == 4)
+      take(in.store());
+    else if (!reads.empty())
+      answer_read(number % reads.size());
+  }
+  while (!reads.empty())
+    answer_read(0);
+  take(in.store());
+  RC_ASSERT(in.machine.idle());
+  for (reply_token reply = 1; reply <= last; ++reply)
+    RC_ASSERT(answers[reply] == 1);
 }
 
 TEST(conversation, a_repeat_of_the_newest_stored_command_gets_the_same_position_again) {
@@ -104,11 +170,13 @@ TEST(conversation, a_repeat_older_than_memory_is_looked_up_before_what_is_stored
     << "eight are remembered";
   const auto effects = in.send(visitor(), 4, 3, text("x"), 33);
   EXPECT_EQ(told(effects), "look up #4 before 13");
+  EXPECT_FALSE(in.machine.idle()) << "somebody waits for the answer";
 
   looked_up found{
     33, visitor().who, find<look_up>(effects)->key, std::pair<message_seq, message_seq>{4, 4}, 1000,
     0};
   EXPECT_EQ(told(in.machine.on(found)), "ack #4 at 4/4 to 33");
+  EXPECT_TRUE(in.machine.idle());
   found.position = std::nullopt;
   EXPECT_EQ(told(in.machine.on(found)), "ack #4 at 0/0 to 33");
 }
@@ -273,8 +341,61 @@ TEST(conversation, a_forgotten_client_does_not_store_its_first_command_twice) {
   const client_key key{id<client_id>(50), 1};
   EXPECT_EQ(told(in.machine.on(looked_up{6, visitor().who, key,
                                          std::pair<message_seq, message_seq>{1, 1}, 1000, 0})),
-            "ack #1 at 1/1 to 8; refuse #2 client_unknown");
+            "ack #1 at 1/1 to 8; ack #1 at 1/1 to 6; refuse #2 client_unknown");
   EXPECT_TRUE(in.machine.idle());
+}
+
+// Found by the simulation: an answer about one copy was taken for the answer about another.
+TEST(conversation, look_ups_of_one_key_are_told_apart_by_their_tokens) {
+  limits bounds;
+  bounds.clients_per_conversation = 2;
+  conversation_head head;
+  head.seq = 100;
+  head.visible_seq = 100;
+  head.clients = {{visitor().who, id<client_id>(50), 3, 98, 98, 0},
+                  {visitor().who, id<client_id>(60), 1, 99, 99, 0}};
+  scene in(bounds, head, 100);
+  const client_key key{id<client_id>(50), 2};
+  EXPECT_EQ(told(in.send(visitor(), 2, 0, text("b"), 7, 50)), "look up #2 before 101");
+  for (std::uint8_t client = 61; client < 63; ++client) { // so that 50 is forgotten
+    const auto asked = find<look_up>(in.send(visitor(), 1, 0, text("x"), client, client));
+    in.machine.on(looked_up{client, visitor().who, asked->key, std::nullopt, 0, 0});
+  }
+  in.store();
+  // Nothing of it is remembered here, so the second copy asks for the newest of its client.
+  const auto second = in.send(visitor(), 2, 0, text("b"), 8, 50);
+  EXPECT_TRUE(find<look_up>(second)->newest);
+  looked_up exact{7, visitor().who, key, std::pair<message_seq, message_seq>{97, 97}, 1000, 2};
+  looked_up newest{8, visitor().who, key, std::pair<message_seq, message_seq>{98, 98}, 1000, 3};
+  EXPECT_EQ(told(in.machine.on(exact)), "ack #2 at 97/97 to 7");
+  EXPECT_EQ(told(in.machine.on(newest)), "ack #2 at 0/0 to 8");
+  EXPECT_TRUE(in.machine.idle());
+}
+
+// Found by the simulation: the late copy of a refused command was stored behind a later one.
+TEST(conversation, a_late_copy_of_a_refused_command_is_not_stored_behind_later_ones) {
+  limits bounds;
+  bounds.clients_per_conversation = 2;
+  bounds.events_per_head = 8;
+  scene in(bounds);
+  in.send(visitor(), 1, 0, text("opens"), 0, 60);
+  EXPECT_EQ(told(in.send(visitor(), 1, 0, text("", 9), 0, 50)), "refuse #1 bad_text text");
+  in.send(visitor(), 2, 0, text("stands"), 0, 50);
+  in.send(visitor(), 1, 0, text("x"), 0, 61);
+  in.send(visitor(), 1, 0, text("x"), 0, 62); // 50 is forgotten
+  EXPECT_EQ(told(in.send(visitor(), 1, 0, text("late"), 5, 50)), "ack #1 at 0/0 to 5") << "pending";
+  in.store();
+  EXPECT_EQ(told(in.send(visitor(), 1, 0, text("late"), 6, 50)), "ack #1 at 0/0 to 6")
+    << "remembered";
+  EXPECT_EQ(told(in.send(visitor(), 3, 0, text("late"), 6, 50)), "gap #3 last 2");
+  for (std::uint64_t n = 2; n < 12; ++n) {
+    in.send(visitor(), n, n - 1, text("x"), 0, 62);
+    in.store();
+  }
+  const client_key key{id<client_id>(50), 1};
+  EXPECT_EQ(told(in.send(visitor(), 1, 0, text("late"), 7, 50)), "look up #1 before 15");
+  looked_up found{7, visitor().who, key, std::pair<message_seq, message_seq>{2, 2}, 1000, 2};
+  EXPECT_EQ(told(in.machine.on(found)), "ack #1 at 0/0 to 7");
 }
 
 TEST(conversation, a_new_client_among_forgotten_ones_is_looked_up_once_and_begins) {
@@ -359,9 +480,10 @@ TEST(conversation, a_repeat_behind_a_read_takes_the_place_of_the_older_copy) {
   EXPECT_EQ(told(in.send(visitor(), 2, 1, recall_message{1}, 22)), "");
   EXPECT_EQ(told(in.send(visitor(), 3, 1, text("b"), 33)), "")
     << "the sender knows of a refusal by now";
-  EXPECT_EQ(told(read_answer(in, event, 0, {})),
-            "refuse #2 not_found target; append after 1: 2 message visible 2");
-  EXPECT_EQ(told(in.store()), "ack #3 at 2/2 to 33; show 2");
+  EXPECT_EQ(
+    told(read_answer(in, event, 0, {})),
+    "refuse #2 not_found target; refuse #2 not_found target; append after 1: 2 message visible 2");
+  EXPECT_EQ(told(in.store()), "ack #3 at 2/2 to 3; ack #3 at 2/2 to 33; show 2");
 }
 
 TEST(conversation, a_second_read_behind_the_first_is_asked_for_in_its_turn) {
