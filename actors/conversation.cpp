@@ -364,10 +364,12 @@ struct conversation_state : entity_base {
     queue(std::move(what), effect.previous_seq, also);
   }
 
-  void perform_one(domain::acked& effect, const stored_appends&, std::uint64_t, outbox& out) {
+  void perform_one(domain::acked& effect, const stored_appends& done, std::uint64_t, outbox& out) {
     auto found = replies.find(effect.reply);
     if (found == replies.end())
       return;
+    if (done.empty())
+      node->numbers->commands_repeated.add(); // answered from what is stored
     auto& reply = found->second;
     auto frame
       = proto::encode_acknowledge({id, reply.opening, effect.key, reply.staff ? effect.seq : 0,
