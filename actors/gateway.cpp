@@ -129,13 +129,11 @@ void gateway::handle_message(caf::mailbox_element& element) {
 
 void gateway::send_frame(domain::connection_number to, const socket_state& socket,
                          const domain::server_frame& frame) {
-  node_.numbers->frames_out.add();
   host_.send(to, proto::encode(frame, socket.form));
 }
 
 void gateway::send_binary(domain::connection_number to, const socket_state& socket,
                           const frame_bytes& frame) {
-  node_.numbers->frames_out.add();
   if (socket.form == domain::wire_form::proto) {
     host_.send(to, *frame);
     return;
@@ -155,7 +153,6 @@ void gateway::send_binary(domain::connection_number to, const socket_state& sock
 
 void gateway::on_open(domain::connection_number connection, domain::wire_form form,
                       const domain::peer_info& peer) {
-  node_.numbers->connections.add(1);
   sockets_.emplace(connection, socket_state{form, stage::greeting, {}, peer.origin});
   // The timer outlives the socket at worst; numbers are never reused.
   host_.after_ms(static_cast<std::uint32_t>(node_.bounds.hello_timeout_ms), [this, connection] {
@@ -171,7 +168,6 @@ void gateway::on_close(domain::connection_number connection, domain::close_reaso
     return;
   unbind(found->second, connection);
   sockets_.erase(found);
-  node_.numbers->connections.add(-1);
 }
 
 void gateway::unbind(socket_state& socket, domain::connection_number connection) {
@@ -197,7 +193,6 @@ void gateway::on_messages(domain::connection_number connection,
   auto found = sockets_.find(connection);
   if (found == sockets_.end())
     return;
-  node_.numbers->frames_in.add(messages.size());
   frames batch;
   auto pass_on = [&](const domain::entity_key& session) {
     if (batch.items.empty())
