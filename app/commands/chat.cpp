@@ -133,7 +133,7 @@ public:
 
   /// One line that was typed.
   outcome typed(const std::string& line) {
-    if (!domain::is_valid_utf8(line)) {
+    if (!domain::valid_utf8(line)) {
       screen_.complain("the line is not valid UTF-8");
       return outcome::wrong;
     }
@@ -142,11 +142,11 @@ public:
     if (line.front() != '/')
       return say(conversation_here(), domain::post_message{{line, 0}});
     std::string_view rest{line};
-    const auto verb = take_word(rest);
+    const auto name = take_word(rest);
     const auto& table = verbs();
-    const auto found = table.find(std::string{verb.substr(1)});
+    const auto found = table.find(std::string{name.substr(1)});
     if (found == table.end() || (found->second.staff_only && !staff_)) {
-      screen_.complain("no such command: " + std::string{verb} + "; /help lists them");
+      screen_.complain("no such command: " + std::string{name} + "; /help lists them");
       return outcome::wrong;
     }
     return found->second.run(*this, rest);
@@ -357,8 +357,6 @@ private:
   void on_link_lost(client::participant&, const net::client_close& why,
                     std::optional<std::uint32_t> again_ms) override {
     online = false;
-    if (!again_ms && !me_->stopped())
-      given_up = true;
     if (!again_ms)
       given_up = true;
     screen_.link_lost(why.code, why.text, again_ms);
@@ -588,7 +586,8 @@ int talk(const chat_options& options) {
     connection.tls = *std::move(trust);
   }
 
-  net::websocket_client_host host;
+  auto owned = std::make_unique<net::websocket_client_host>();
+  auto& host = *owned;
   chat session{options, staff, host, std::move(connection), std::move(token), std::move(state)};
   host.post([&] { session.start(); });
   // Lines from a pipe come at once; commands that are not kept in the outbox need a connection.
@@ -615,6 +614,7 @@ int talk(const chat_options& options) {
     return true;
   });
   wait_for(2, session, [&] { return session.given_up.load() || !session.online.load(); });
+  owned.reset(); // its thread calls the session
   if (!settled)
     std::cerr << "not everything was confirmed\n";
   return settled && all_understood && !session.trouble && !refused ? 0 : 1;
