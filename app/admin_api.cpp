@@ -162,6 +162,18 @@ domain::result<admin_call> parse_create_inbox(std::string_view text) {
   return admin_call{create_inbox_call{*tenant, *std::move(name), std::move(origins)}};
 }
 
+domain::result<admin_call> parse_create_tenant(std::string_view text) {
+  auto body = parse_body(text);
+  if (!body)
+    return body.failure();
+  if (auto unknown = unknown_field(*body, {"name"}))
+    return *unknown;
+  auto name = name_field(*body);
+  if (!name)
+    return name.failure();
+  return admin_call{create_tenant_call{*std::move(name)}};
+}
+
 domain::result<admin_call> parse_disable_account(std::string_view text) {
   auto body = parse_body(text);
   if (!body)
@@ -256,6 +268,11 @@ domain::result<admin_call> parse_admin_request(const admin_request& request,
     return parse_create_account(request.body);
   if (path == "/v1/admin/inboxes" && post)
     return parse_create_inbox(request.body);
+  if (path == "/v1/admin/tenants") {
+    if (!post)
+      return wrong_method;
+    return parse_create_tenant(request.body);
+  }
   if (path == "/v1/admin/accounts/disable") {
     if (!post)
       return wrong_method;
@@ -291,6 +308,14 @@ admin_answer inbox_created(domain::tenant_id tenant, const domain::inbox_id& id,
   return answer(
     201,
     {{"tenant", value(tenant)}, {"id", to_string(id)}, {"name", view(name)}, {"key", view(key)}});
+}
+
+admin_answer tenant_created(domain::tenant_id tenant, std::string_view name,
+                            const domain::inbox_id& inbox, std::string_view key) {
+  return answer(201, {{"tenant", value(tenant)},
+                      {"name", view(name)},
+                      {"inbox", to_string(inbox)},
+                      {"key", view(key)}});
 }
 
 admin_answer account_disabled(const domain::account_id& id) {

@@ -12,12 +12,14 @@
 /// The admin listener's HTTP interface, as values: what a request asks for, and what an answer
 /// looks like. Pure.
 ///
-///   GET  /livez /readyz /metrics                 for everybody who can reach the listener
-///   GET  /v1/admin/accounts?tenant=1             these with "Authorization: Bearer <admin key>"
-///   POST /v1/admin/accounts {"tenant":1,"name":"Ann","role":"agent","capacity":0} POST
-///   /v1/admin/accounts/disable              {"tenant":1,"id":"<32 hexadecimal digits>"} GET
-///   /v1/admin/inboxes?tenant=1 POST /v1/admin/inboxes
-///   {"tenant":1,"name":"Shop","origins":["https://shop.example"]}
+///   GET  /livez /readyz /metrics      for everybody who can reach the listener;
+///   these with "Authorization: Bearer <admin key>":
+///   GET  /v1/admin/accounts?tenant=1
+///   POST /v1/admin/accounts           {"tenant":1,"name":"Ann","role":"agent","capacity":0}
+///   POST /v1/admin/accounts/disable   {"tenant":1,"id":"<32 hexadecimal digits>"}
+///   GET  /v1/admin/inboxes?tenant=1
+///   POST /v1/admin/inboxes            {"tenant":1,"name":"Shop","origins":["https://a.example"]}
+///   POST /v1/admin/tenants            {"name":"Shop"}, which has one inbox then
 ///
 /// `tenant` is 1 where it is left out. Errors:
 /// {"error":{"code":"not_found","message":"...","field":"..."}}.
@@ -79,9 +81,14 @@ struct create_inbox_call {
   friend bool operator==(const create_inbox_call&, const create_inbox_call&) = default;
 };
 
+struct create_tenant_call {
+  std::string name;
+  friend bool operator==(const create_tenant_call&, const create_tenant_call&) = default;
+};
+
 using admin_call
   = std::variant<livez_call, readyz_call, metrics_call, list_accounts_call, create_account_call,
-                 disable_account_call, list_inboxes_call, create_inbox_call>;
+                 disable_account_call, list_inboxes_call, create_inbox_call, create_tenant_call>;
 
 /// errc::unauthenticated without the right key, errc::not_found for an unknown path,
 /// errc::unsupported for a method the path does not know, errc::bad_request with the field for a
@@ -94,6 +101,9 @@ admin_answer account_created(domain::tenant_id tenant, const domain::account_id&
                              std::string_view name, domain::role rights, std::string_view token);
 admin_answer inbox_created(domain::tenant_id tenant, const domain::inbox_id& id,
                            std::string_view name, std::string_view key);
+/// `inbox` is the first one of the new tenant.
+admin_answer tenant_created(domain::tenant_id tenant, std::string_view name,
+                            const domain::inbox_id& inbox, std::string_view key);
 admin_answer account_disabled(const domain::account_id& id);
 /// errc::not_found as an answer when the tenant does not exist.
 admin_answer accounts_listed(const domain::configuration_snapshot& snapshot,

@@ -124,6 +124,16 @@ struct admin_performer {
       });
   }
 
+  void operator()(const create_tenant_call& call) {
+    node.actors->create_tenant(
+      call.name, [respond = respond, call](domain::result<actors::configuration_outcome> made) {
+        respond(to_response(made ? tenant_created(made->tenant, call.name,
+                                                  domain::id_cast<domain::inbox_id>(made->id),
+                                                  made->inbox_key)
+                                 : failed_answer(made.failure())));
+      });
+  }
+
   void answer(const health_answer& health) {
     respond(to_response({health.http_status, "application/json", health.body}));
   }

@@ -56,6 +56,8 @@ TEST(admin_api, reads_what_is_asked_for) {
   const auto id = domain::account_id::from_bytes(std::string(16, '\x5a'));
   EXPECT_EQ(*ask("POST", "/v1/admin/accounts/disable", R"({"id":")" + to_string(*id) + "\"}"),
             (admin_call{disable_account_call{tenant_one, *id}}));
+  EXPECT_EQ(*ask("POST", "/v1/admin/tenants", R"({"name":"Shop"})"),
+            (admin_call{create_tenant_call{"Shop"}}));
   EXPECT_EQ(
     *ask("POST", "/v1/admin/inboxes",
          R"({"name":"Shop","origins":["https://a.example","http://b:8080"]})"),
