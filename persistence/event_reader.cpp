@@ -4,6 +4,7 @@
 #include "proto/records.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <utility>
@@ -18,6 +19,29 @@ constexpr auto last_possible = std::numeric_limits<domain::message_seq>::max();
 constexpr std::size_t hidden_run_max = 32;
 // The first probes of a search go where the number would be if nothing were hidden in between.
 constexpr int guesses_max = 4;
+constexpr auto everything = std::numeric_limits<std::size_t>::max();
+
+std::size_t size_of(const domain::stored_event& event) {
+  constexpr std::size_t header_bytes = 64; // about
+  return event.public_bytes.size() + event.staff_bytes.size() + header_bytes;
+}
+
+/// The end of a page that may have this many bytes; one event at least.
+domain::result<event_reader::events> newest_of(domain::result<event_reader::events>&& rows,
+                                               std::size_t bytes_max) {
+  if (!rows)
+    return std::move(rows);
+  std::size_t bytes = 0;
+  auto keep = rows->end();
+  while (keep != rows->begin()) {
+    bytes += size_of(*std::prev(keep));
+    if (bytes > bytes_max && keep != rows->end())
+      break;
+    --keep;
+  }
+  rows->erase(rows->begin(), keep);
+  return std::move(rows);
+}
 
 } // namespace
 
@@ -31,7 +55,7 @@ struct event_reader::page {
 
   /// False, and nothing added, when the bytes would be too many for a page that has something.
   bool add(domain::stored_event&& event) {
-    bytes += event.public_bytes.size() + event.staff_bytes.size() + 64;
+    bytes += size_of(event);
     if (!rows.empty() && bytes > bytes_max)
       return false;
     rows.push_back(std::move(event));
@@ -67,11 +91,6 @@ bool event_reader::seek_back(domain::message_seq seq) {
 
 bool event_reader::next() {
   iterator_->Next();
-  return here();
-}
-
-bool event_reader::previous() {
-  iterator_->Prev();
   return here();
 }
 
@@ -118,22 +137,22 @@ event_reader::ascending(domain::message_seq from, std::size_t limit, std::size_t
   return std::move(rows.rows);
 }
 
+// Backwards a memtable is searched anew for every step, and that is where the newest pages are.
+// Numbers are dense, so the first event of the page is known beforehand and the way leads upwards.
 domain::result<event_reader::events>
 event_reader::descending(domain::message_seq before, std::size_t limit, std::size_t bytes_max) {
-  page rows{limit, bytes_max};
-  for (bool more = seek_back(before - 1); more && !rows.full(); more = previous()) {
-    auto read = event();
-    if (!read)
-      return read.failure();
-    if (!rows.rows.empty() && read->seq + 1 != rows.rows.back().seq)
-      return damaged("events are missing after " + std::to_string(read->seq));
-    if (!rows.add(*std::move(read)))
-      break;
+  if (limit == 0 || !seek_back(before - 1)) {
+    if (auto end = ended(); !end)
+      return end.failure();
+    return events{};
   }
-  if (auto end = ended(); !end)
-    return end.failure();
-  std::ranges::reverse(rows.rows);
-  return std::move(rows.rows);
+  auto last = seq();
+  auto first = last > limit ? last - limit + 1 : 1;
+  auto rows = ascending(first, last - first + 1, everything);
+  if (rows && (rows->empty() || rows->front().seq != first || rows->back().seq != last))
+    return damaged("events are missing between " + std::to_string(first) + " and "
+                   + std::to_string(last));
+  return newest_of(std::move(rows), bytes_max);
 }
 
 // The first event whose number is not below, which is the visible one that has it; nothing past the
@@ -209,49 +228,26 @@ domain::result<event_reader::events> event_reader::visible_ascending(domain::mes
   return std::move(rows.rows);
 }
 
+// Upwards too: the newest event, visible or not, names the last visible number.
 domain::result<event_reader::events> event_reader::visible_descending(domain::message_seq before,
                                                                       std::size_t limit,
                                                                       std::size_t bytes_max) {
-  page rows{limit, bytes_max};
-  auto start = last_possible;
-  if (before != 0) {
-    auto found = locate(before);
-    if (!found)
-      return found.failure();
-    if (*found)
-      start = (*found)->seq - 1;
+  if (limit == 0 || !seek_back(last_possible)) {
+    if (auto end = ended(); !end)
+      return end.failure();
+    return events{};
   }
-  bool more = seek_back(start);
-  std::size_t hidden_run = 0;
-  while (more && !rows.full()) {
-    auto read = event();
-    if (!read)
-      return read.failure();
-    if (!read->header.hidden) {
-      if (!rows.rows.empty() && read->header.visible_seq + 1 != rows.rows.back().header.visible_seq)
-        return damaged("visible events are missing after " + std::to_string(read->seq));
-      if (!rows.add(*std::move(read)))
-        break;
-      hidden_run = 0;
-      more = previous();
-    } else if (read->header.visible_seq == 0) {
-      break;
-    } else if (++hidden_run % hidden_run_max != 0) {
-      more = previous();
-    } else {
-      auto found = locate(read->header.visible_seq);
-      if (!found)
-        return found.failure();
-      if (!*found)
-        return damaged("visible number " + std::to_string(read->header.visible_seq)
-                       + " is missing");
-      more = seek((*found)->seq);
-    }
-  }
-  if (auto end = ended(); !end)
-    return end.failure();
-  std::ranges::reverse(rows.rows);
-  return std::move(rows.rows);
+  auto newest = event();
+  if (!newest)
+    return newest.failure();
+  auto last = std::min(before - 1, newest->header.visible_seq);
+  if (last == 0)
+    return events{};
+  auto first = last > limit ? last - limit + 1 : 1;
+  auto rows = visible_ascending(first, last - first + 1, everything);
+  if (rows && (rows->empty() || rows->back().header.visible_seq != last))
+    return damaged("visible number " + std::to_string(last) + " is missing");
+  return newest_of(std::move(rows), bytes_max);
 }
 
 domain::result<domain::stored_event> event_reader::at(domain::message_seq seq_wanted) {

@@ -43,7 +43,6 @@ private:
   bool seek(domain::message_seq seq);      ///< to the first event not before
   bool seek_back(domain::message_seq seq); ///< to the last event not after
   bool next();
-  bool previous();
   bool here();
   domain::message_seq seq() const;
   domain::result<domain::stored_event> event() const;

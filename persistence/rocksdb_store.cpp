@@ -10,6 +10,7 @@
 
 #include <rocksdb/convenience.h>
 #include <rocksdb/file_system.h>
+#include <rocksdb/perf_level.h>
 #include <rocksdb/snapshot.h>
 #include <rocksdb/write_batch.h>
 
@@ -47,6 +48,11 @@ constexpr auto what_to_do
 
 error internal(std::string message) {
   return {errc::internal, std::move(message), {}};
+}
+
+/// RocksDB's counters of this thread, which nobody reads, are a tenth of all its instructions.
+void count_nothing() {
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
 }
 
 /// Lets a reopening see exactly the acknowledged commits: what a failed write may have left in the
@@ -291,7 +297,9 @@ private:
   class reading {
   public:
     explicit reading(const rocksdb_store& store)
-      : lock_(store.database_guard_), database_(store.database_.get()) {}
+      : lock_(store.database_guard_), database_(store.database_.get()) {
+      count_nothing();
+    }
 
     explicit operator bool() const { return database_ != nullptr; }
 
@@ -630,6 +638,8 @@ result<void> rocksdb_store::stage(std::span<const append* const> appends, std::s
 }
 
 result<commit_receipt> rocksdb_store::commit(std::span<const append* const> appends) {
+  count_nothing();
+
   if (state() != store_state::writable)
     return condition_->refusal();
   if (!room()) {
