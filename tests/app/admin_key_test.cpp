@@ -16,11 +16,13 @@ class admin_key : public testing::Test {
 protected:
   admin_key() {
     std::string pattern = (fs::temp_directory_path() / "frontdesk-key-XXXXXX").string();
-    config_.store.data = mkdtemp(pattern.data());
+    folder_ = mkdtemp(pattern.data());
+    config_.store.data = folder_;
   }
 
-  ~admin_key() override { fs::remove_all(config_.store.data); }
+  ~admin_key() override { fs::remove_all(folder_); }
 
+  std::string folder_;
   configuration config_;
 };
 
