@@ -18,6 +18,12 @@ std::string text_of(const event_push& push) {
   return "";
 }
 
+account_id random_account() {
+  account_id id;
+  id.bytes.fill(0x5A);
+  return id;
+}
+
 TEST_F(conversation_flow, first_message_opens_a_conversation_and_reaches_the_agent) {
   auto agent_client = agent(make_account("Li Wen"));
   auto vera = visitor();
@@ -307,6 +313,118 @@ TEST_F(conversation_flow, memory_watermarks_refuse_openings_first_then_visitors_
   node->admit.memory_level.store(0);
   vera.say(message(conversation, 3, 2, "again"));
   EXPECT_EQ(vera.expect<acknowledge>().visible_seq, 5u) << "a refusal for now keeps the number";
+}
+
+TEST_F(conversation_flow, transfer_moves_the_conversation_and_the_new_agent_follows_it) {
+  auto li = agent(make_account("Li Wen"));
+  auto wang = agent(make_account("Wang Min"), 0);
+  auto vera = visitor();
+  vera.say(message({}, 1, 0, "hello"));
+  auto conversation = vera.expect<acknowledge>().conversation;
+  li.say(command(conversation, 1, 0, assign{id_cast<account_id>(wang.self.id), {}}, 9));
+  EXPECT_EQ(li.expect<acknowledge>().seq, 3u);
+  auto replayed = wang.all<event_push>();
+  ASSERT_FALSE(replayed.empty());
+  EXPECT_EQ(text_of(replayed.front()), "hello") << "with what was said before";
+  wang.say(message(conversation, 1, 0, "I take over", 8));
+  auto seen = vera.all<event_push>();
+  EXPECT_EQ(text_of(seen.back()), "I take over");
+  EXPECT_EQ(seen.back().public_content->author.name, "Wang Min");
+  li.say(command(conversation, 2, 1, assign{random_account(), {}}, 9));
+  EXPECT_EQ(li.expect<refuse>().reason.code, errc::not_found);
+}
+
+TEST_F(conversation_flow, resolved_conversation_is_opened_again_by_a_message) {
+  auto li = agent(make_account("Li Wen"));
+  auto vera = visitor();
+  vera.say(message({}, 1, 0, "hello"));
+  auto conversation = vera.expect<acknowledge>().conversation;
+  li.say(command(conversation, 1, 0, resolve{}, 9));
+  li.expect<acknowledge>();
+  EXPECT_EQ(vera.all<event_push>().back().kind, event_kind::status);
+  vera.say(message(conversation, 2, 1, "one more thing"));
+  vera.expect<acknowledge>();
+  advance(std::chrono::seconds(2));
+  vera.say(history_request{1, conversation, 0, false, 50});
+  auto events = vera.expect<history_page>().events;
+  ASSERT_GE(events.size(), 5u);
+  EXPECT_EQ(events[3].kind, event_kind::status);
+  EXPECT_EQ(text_of(events[4]), "one more thing");
+}
+
+TEST_F(conversation_flow, full_disk_refuses_with_its_code_and_goes_on_with_the_same_number) {
+  auto vera = visitor();
+  vera.say(message({}, 1, 0, "hello"));
+  auto conversation = vera.expect<acknowledge>().conversation;
+  node->admit.store.store(store_state::full);
+  vera.say(message(conversation, 2, 1, "too late"));
+  auto refusal = vera.expect<refuse>();
+  EXPECT_EQ(refusal.reason.code, errc::storage_full);
+  EXPECT_GT(refusal.retry_after_ms, 0u);
+  vera.say(history_request{1, conversation, 0, false, 50});
+  EXPECT_EQ(vera.expect<history_page>().events.size(), 1u) << "reading goes on";
+  node->admit.store.store(store_state::writable);
+  vera.say(message(conversation, 2, 1, "too late"));
+  EXPECT_EQ(vera.expect<acknowledge>().visible_seq, 2u);
+}
+
+TEST_F(conversation_flow, history_pages_lead_in_both_directions_to_every_event_once) {
+  auto li = agent(make_account("Li Wen"));
+  auto vera = visitor();
+  vera.say(message({}, 1, 0, "hello"));
+  auto conversation = vera.expect<acknowledge>().conversation;
+  for (std::uint64_t i = 1; i <= 130; ++i)
+    li.say(i % 3 == 0 ? command(conversation, i, i - 1, post_note{{"note", 0}}, 9)
+                      : message(conversation, i, i - 1, "text", 9));
+  vera.all<event_push>();
+  std::vector<message_seq> older;
+  message_seq from = 0;
+  for (bool more = true; more;) {
+    vera.say(history_request{1, conversation, from, false, 50});
+    auto page = vera.expect<history_page>();
+    ASSERT_FALSE(page.events.empty());
+    for (auto it = page.events.rbegin(); it != page.events.rend(); ++it)
+      older.push_back(it->visible_seq);
+    from = page.events.front().visible_seq;
+    more = page.more;
+  }
+  std::vector<message_seq> newer;
+  from = 0;
+  for (bool more = true; more;) {
+    vera.say(history_request{2, conversation, from, true, 50});
+    auto page = vera.expect<history_page>();
+    for (const auto& event : page.events)
+      newer.push_back(event.visible_seq);
+    from = page.events.back().visible_seq;
+    more = page.more;
+  }
+  ASSERT_EQ(newer.size(), 1u + 1u + 87u) << "the message, the assignment and the visible replies";
+  for (std::size_t i = 0; i < newer.size(); ++i)
+    EXPECT_EQ(newer[i], i + 1);
+  std::reverse(older.begin(), older.end());
+  EXPECT_EQ(older, newer);
+}
+
+TEST_F(conversation_flow, typing_is_shown_to_the_others_and_kept_nowhere) {
+  auto li = agent(make_account("Li Wen"));
+  auto vera = visitor();
+  vera.say(message({}, 1, 0, "hello"));
+  auto conversation = vera.expect<acknowledge>().conversation;
+  li.say(typing{conversation, true});
+  auto shown = vera.expect<typing_shown>();
+  EXPECT_TRUE(shown.on);
+  EXPECT_EQ(shown.who.name, "Li Wen");
+  EXPECT_TRUE(li.all<typing_shown>().empty());
+}
+
+TEST_F(conversation_flow, tabs_beyond_the_limit_are_refused) {
+  auto vera = visitor();
+  for (std::uint64_t i = 1; i < bounds.sockets_per_visitor; ++i)
+    visitor_again(vera);
+  auto extra = connect();
+  extra.say(hello{vera.token, "", "", 0, {}});
+  EXPECT_EQ(extra.expect<problem>().reason.code, errc::too_many_connections);
+  EXPECT_EQ(host.closed.at(extra.number), close_reason::policy);
 }
 
 /// A client that does what docs/PROTOCOL.md asks after `resync`: hello again, then everything
