@@ -105,7 +105,7 @@ std::string serialize_head(const http_response& response, const http_routes& rou
 
 /// Reads requests from bytes however they are cut, by one framing rule (RFC 9112 with nothing
 /// optional): lines end with CR LF, no folded lines, no NUL, one Content-Length or one "chunked",
-/// one Host. Beast's parser does the rest.
+/// one Host. Beast's parser then reads the head.
 class http_reader {
 public:
   enum class step : std::uint8_t {

@@ -132,13 +132,16 @@ TEST(http_reader, refuses_every_ambiguous_framing) {
 }
 
 TEST(http_reader, reads_requests_however_they_are_cut) {
-  const std::string stream = "GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"
-                             "POST /b HTTP/1.1\r\nhost: x\r\nContent-Length: 5\r\n\r\nhello"
-                             "POST /c HTTP/1.1\r\nHost:x\r\nTransfer-Encoding: Chunked\r\n\r\n"
-                             "3\r\nabc\r\n0A\r\n0123456789\r\n0\r\nTrailer: t\r\n\r\n"
-                             "HEAD / HTTP/1.0\r\n\r\n"
-                             "POST /d HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
-  const lines expected{"GET /a?b=c", "POST /b hello", "POST /c abc0123456789", "HEAD /", "POST /d"};
+  const std::string stream
+    = "GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"
+      "POST /b HTTP/1.1\r\nhost: x\r\nContent-Length: 5\r\n\r\nhello"
+      "POST /c HTTP/1.1\r\nHost:x\r\nTransfer-Encoding: Chunked\r\n\r\n"
+      "3\r\nabc\r\n0A\r\n0123456789\r\n0\r\nTrailer: t\r\n\r\n"
+      "POST /e HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+      "HEAD / HTTP/1.0\r\n\r\n"
+      "POST /d HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+  const lines expected{"GET /a?b=c", "POST /b hello", "POST /c abc0123456789",
+                       "POST /e",    "HEAD /",        "POST /d"};
   for (std::size_t piece = 1; piece <= stream.size(); ++piece)
     ASSERT_EQ(read_all(stream, piece), expected) << "pieces of " << piece;
 }

@@ -222,6 +222,9 @@ int exhaust_descriptors() {
 }
 
 TEST(listener, recovers_from_having_no_descriptors_without_spinning) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "UBSan's check of vptrs opens a pipe to probe memory: without descriptors it reports what is not there";
+#endif
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(std::_Exit(exhaust_descriptors()), ::testing::ExitedWithCode(0), "");
 }
