@@ -413,8 +413,11 @@ void conversation::answer_older(const waiting_command& command, std::size_t firs
           }
         },
         copy);
-      if (answers)
-        effects.push_back(std::move(copy));
+      if (!answers)
+        continue;
+      if (std::holds_alternative<look_up>(copy))
+        ++look_ups_;
+      effects.push_back(std::move(copy));
     }
   }
 }

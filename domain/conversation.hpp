@@ -12,8 +12,8 @@
 #include <variant>
 #include <vector>
 
-/// The conversation machine: what one conversation does with what reaches it. Plain values, no clock, no I/O:
-/// the time and everything random comes inside the event.
+/// The conversation machine: what one conversation does with what reaches it. Plain values, no
+/// clock, no I/O: the time and everything random comes inside the event.
 ///
 ///            opened by a message
 ///                    |
@@ -25,29 +25,32 @@
 ///                    +------------ reopened ----------- [ resolved ]
 ///                      (a visitor's message reopens too)
 ///
-/// Commands are deduplicated and ordered per (participant, client id) as docs/adr/0001-data-model.md section 4
-/// says. An accepted command is *pending* until `stored`; nobody sees anything of it before. There is no event
-/// for a failed commit: the actor dies with its machine, and its successor starts from the store.
+/// Commands are deduplicated and ordered per (participant, client id) as
+/// docs/adr/0001-data-model.md section 4 says. An accepted command is *pending* until `stored`;
+/// nobody sees anything of it before. There is no event for a failed commit: the actor dies with
+/// its machine, and its successor starts from the store.
 namespace frontdesk::domain {
 
 /// Who asks, as the session has authenticated them.
 struct actor_identity {
   participant who{};
-  std::string name{};       ///< public name
+  std::string name{}; ///< public name
   bool staff = false;
   team_id team{};
   friend bool operator==(const actor_identity&, const actor_identity&) = default;
 };
 
-/// Opaque to the machine: where answers to a command go. Every token that came in with a command is answered
-/// exactly once, by acked, refused or out_of_order, unless the machine dies first. Repeats of a pending command are
-/// all answered with it: which of its links still stands is not known here, and frames of an old link can come
-/// after those of the new one.
+/// Opaque to the machine: where answers to a command go. Every token that came in with a command is
+/// answered exactly once, by acked, refused or out_of_order, unless the machine dies first. Repeats
+/// of a pending command are all answered with it: which of its links still stands is not known
+/// here, and frames of an old link can come after those of the new one.
 using reply_token = std::uint64_t;
 
-// -- events in ---------------------------------------------------------------------------------------------------
+// -- events in
+// ---------------------------------------------------------------------------------------------------
 
-/// First load of a conversation that does not exist yet; followed by its first command in the same turn.
+/// First load of a conversation that does not exist yet; followed by its first command in the same
+/// turn.
 struct conversation_opened {
   tenant_id tenant{};
   conversation_id id{};
@@ -65,13 +68,15 @@ struct commanded {
   command what{};
   reply_token reply = 0;
   unix_ms time = 0;
-  /// Profile of the account that an `assign` names; empty name = unknown account, refused as not_found.
+  /// Profile of the account that an `assign` names; empty name = unknown account, refused as
+  /// not_found.
   public_profile assignee{};
   team_id assignee_team{};
 };
 
-/// By the routing desk. Answered by its append or by `refused` without key and reply: errc::stale_fence for a fence
-/// below the highest one seen, errc::invalid_state for a conversation that does not wait.
+/// By the routing desk. Answered by its append or by `refused` without key and reply:
+/// errc::stale_fence for a fence below the highest one seen, errc::invalid_state for a conversation
+/// that does not wait.
 struct routed {
   account_id account{};
   public_profile profile{};
@@ -89,13 +94,14 @@ struct stored {
 struct looked_up {
   reply_token reply = 0;
   participant who{};
-  client_key key{}; ///< as asked
+  client_key key{};                                              ///< as asked
   std::optional<std::pair<message_seq, message_seq>> position{}; ///< seq, visible_seq
-  unix_ms time = 0; ///< of the stored event
+  unix_ms time = 0;                                              ///< of the stored event
   std::uint64_t number = 0; ///< client number of the event found; 0 = the one asked for
 };
 
-// -- effects out -------------------------------------------------------------------------------------------------
+// -- effects out
+// -------------------------------------------------------------------------------------------------
 
 /// A new event; the actor seals the parts, fills the hashes in and queues the append.
 struct new_event {
@@ -123,7 +129,7 @@ struct append_events {
   std::optional<conversation_head> head{}; ///< set when a head is due
   std::optional<open_row> open_entry{};    ///< set: write it. `seq` and excerpt are filled in
   bool close_entry = false;                ///< delete the open entry
-  bool creates = false;                    ///< first append: visitor index, opening key, number go with it
+  bool creates = false; ///< first append: visitor index, opening key, number go with it
   friend bool operator==(const append_events&, const append_events&) = default;
 };
 
@@ -132,42 +138,82 @@ struct acked {
   reply_token reply = 0;
   participant who{};
   client_key key{};
-  message_seq seq = 0;         ///< 0 with visible_seq 0: known, position omitted
+  message_seq seq = 0; ///< 0 with visible_seq 0: known, position omitted
   message_seq visible_seq = 0;
   unix_ms time = 0;
   friend bool operator==(const acked&, const acked&) = default;
 };
-struct refused { reply_token reply = 0; client_key key{}; error reason{}; friend bool operator==(const refused&, const refused&) = default; };
-struct out_of_order { reply_token reply = 0; client_key key{}; std::uint64_t last = 0; friend bool operator==(const out_of_order&, const out_of_order&) = default; };
-/// Find the event of this key among the newest limits.dedup_read_back_events before `before`; then `looked_up`.
-/// `newest`: find the newest event of this client there, whatever its number. That is for the first command of a
-/// client which may have been forgotten: a late copy of it must be known though later ones were stored.
-struct look_up { reply_token reply = 0; participant who{}; client_key key{}; message_seq before = 0; bool newest = false; friend bool operator==(const look_up&, const look_up&) = default; };
-/// Read the stored event, to check an edit or recall against its author, age and kind, or to learn the visible_seq
-/// of an event that staff quotes; then call on(target_read). Later commands of the same client wait behind it.
-struct read_target { message_seq seq = 0; bool by_visible = false; commanded waiting{}; };
-/// Stored now, and to be shown: the actor has the bytes it queued. `reply` names the sender's token, 0 = none.
-struct show { message_seq seq = 0; reply_token sender = 0; friend bool operator==(const show&, const show&) = default; };
-/// The open row changed and is durable: routing desk and lists want it.
-struct row_changed { open_row row{}; bool closed = false; friend bool operator==(const row_changed&, const row_changed&) = default; };
 
-using conversation_effect = std::variant<append_events, acked, refused, out_of_order, look_up, read_target, show, row_changed>;
+struct refused {
+  reply_token reply = 0;
+  client_key key{};
+  error reason{};
+  friend bool operator==(const refused&, const refused&) = default;
+};
+
+struct out_of_order {
+  reply_token reply = 0;
+  client_key key{};
+  std::uint64_t last = 0;
+  friend bool operator==(const out_of_order&, const out_of_order&) = default;
+};
+
+/// Find the event of this key among the newest limits.dedup_read_back_events before `before`; then
+/// `looked_up`. `newest`: find the newest event of this client there, whatever its number. That is
+/// for the first command of a client which may have been forgotten: a late copy of it must be known
+/// though later ones were stored.
+struct look_up {
+  reply_token reply = 0;
+  participant who{};
+  client_key key{};
+  message_seq before = 0;
+  bool newest = false;
+  friend bool operator==(const look_up&, const look_up&) = default;
+};
+
+/// Read the stored event, to check an edit or recall against its author, age and kind, or to learn
+/// the visible_seq of an event that staff quotes; then call on(target_read). Later commands of the
+/// same client wait behind it.
+struct read_target {
+  message_seq seq = 0;
+  bool by_visible = false;
+  commanded waiting{};
+};
+
+/// Stored now, and to be shown: the actor has the bytes it queued. `reply` names the sender's
+/// token, 0 = none.
+struct show {
+  message_seq seq = 0;
+  reply_token sender = 0;
+  friend bool operator==(const show&, const show&) = default;
+};
+
+/// The open row changed and is durable: routing desk and lists want it.
+struct row_changed {
+  open_row row{};
+  bool closed = false;
+  friend bool operator==(const row_changed&, const row_changed&) = default;
+};
+
+using conversation_effect = std::variant<append_events, acked, refused, out_of_order, look_up,
+                                         read_target, show, row_changed>;
 using conversation_effects = std::vector<conversation_effect>;
 
 /// Answer to `read_target`.
 struct target_read {
   commanded waiting{};
-  message_seq seq = 0;                    ///< 0 = there is no such event
+  message_seq seq = 0; ///< 0 = there is no such event
   event_header header{};
-  bool recalled = false;                  ///< already without text
-  message_seq quote = 0;                  ///< of its text, kept by an edit
-  public_profile profile{};               ///< author in its public part, kept; empty name = take the caller's
+  bool recalled = false;    ///< already without text
+  message_seq quote = 0;    ///< of its text, kept by an edit
+  public_profile profile{}; ///< author in its public part, kept; empty name = take the caller's
 };
 
 class conversation {
 public:
-  /// Wakes from the store: the head with the events after it folded in (fold()). `head_seq` is the seq of the
-  /// head as stored; `excerpt` the newest visitor text among those events, else the one of the stored open row.
+  /// Wakes from the store: the head with the events after it folded in (fold()). `head_seq` is the
+  /// seq of the head as stored; `excerpt` the newest visitor text among those events, else the one
+  /// of the stored open row.
   conversation(const limits& bounds, tenant_id tenant, conversation_id id, conversation_head head,
                message_seq head_seq = 0, std::string_view excerpt = {});
   /// A conversation that does not exist yet. If its first command is refused, it never does.
@@ -180,18 +226,26 @@ public:
   conversation_effects on(const target_read& event);
 
   tenant_id tenant() const { return tenant_; }
+
   conversation_id id() const { return id_; }
+
   opening_key opening() const { return opening_; } ///< zero after waking
+
   /// The state with everything accepted, stored or not.
   const conversation_head& head() const { return head_; }
+
   message_seq stored_seq() const { return stored_seq_; }
+
   message_seq stored_visible_seq() const { return stored_visible_seq_; }
+
   /// Something has been accepted, though perhaps not stored.
   bool exists() const { return exists_; }
+
   /// Nothing is pending or being read.
   bool idle() const { return pending_.empty() && lanes_.empty() && look_ups_ == 0; }
-  /// A head as of now, to be written before leaving memory; nothing when the stored one is current or while not
-  /// idle.
+
+  /// A head as of now, to be written before leaving memory; nothing when the stored one is current
+  /// or while not idle.
   std::optional<conversation_head> head_to_write() const;
   /// The open row as of now; excerpt and seq included.
   open_row row() const;
@@ -230,10 +284,11 @@ private:
   struct lane {
     participant who{};
     client_id client{};
-    std::uint64_t in_flight = 0;      ///< its pending commands
-    std::vector<waiting_command> waiting{}; ///< the first one waits for a read, the others for the first
-    reply_token asked = 0;            ///< of the copy of the first one that asked for the read
-    bool looked_up = false;           ///< the first one is known not to be stored
+    std::uint64_t in_flight = 0; ///< its pending commands
+    std::vector<waiting_command>
+      waiting{};            ///< the first one waits for a read, the others for the first
+    reply_token asked = 0;  ///< of the copy of the first one that asked for the read
+    bool looked_up = false; ///< the first one is known not to be stored
   };
 
   struct recalled_target {
@@ -241,7 +296,8 @@ private:
     message_seq by = 0; ///< seq of the recall
   };
 
-  /// What a command comes to, before it gets its numbers: nothing, one append, or a wait for a read.
+  /// What a command comes to, before it gets its numbers: nothing, one append, or a wait for a
+  /// read.
   struct plan;
 
   void admit(const commanded& event, conversation_effects& effects);
@@ -250,26 +306,37 @@ private:
              conversation_effects& effects);
   /// False: a read has been asked for, and the command has to wait for it.
   bool run(const commanded& event, const target_read* target, conversation_effects& effects);
-  void answer_known(const commanded& event, const client_record& known, conversation_effects& effects);
+  void answer_known(const commanded& event, const client_record& known,
+                    conversation_effects& effects);
   /// Answers a command that is pending or was stored lately; false if it is not remembered.
   bool answer_remembered(const commanded& event, conversation_effects& effects);
   /// Gives the earlier copies of a command the answer that its newest copy has had since `first`.
-  void answer_older(const waiting_command& command, std::size_t first, conversation_effects& effects);
+  void answer_older(const waiting_command& command, std::size_t first,
+                    conversation_effects& effects);
   /// Answers a command of a forgotten client by the newest number that is stored of it.
-  static void answer_forgotten(const commanded& event, const looked_up& newest, conversation_effects& effects);
+  static void answer_forgotten(const commanded& event, const looked_up& newest,
+                               conversation_effects& effects);
   /// Newest number of this client that is pending or was stored lately; 0 = none.
   std::uint64_t newest_remembered(const participant& who, const client_id& client) const;
 
   result<plan> decide(const commanded& event, const target_read* target) const;
-  result<plan> decide_body(const commanded& event, const post_message& body, const target_read* target) const;
-  result<plan> decide_body(const commanded& event, const post_note& body, const target_read* target) const;
-  result<plan> decide_body(const commanded& event, const edit_message& body, const target_read* target) const;
-  result<plan> decide_body(const commanded& event, const recall_message& body, const target_read* target) const;
-  result<plan> decide_body(const commanded& event, const assign& body, const target_read* target) const;
-  result<plan> decide_body(const commanded& event, const resolve& body, const target_read* target) const;
-  result<plan> decide_body(const commanded& event, const reopen& body, const target_read* target) const;
+  result<plan> decide_body(const commanded& event, const post_message& body,
+                           const target_read* target) const;
+  result<plan> decide_body(const commanded& event, const post_note& body,
+                           const target_read* target) const;
+  result<plan> decide_body(const commanded& event, const edit_message& body,
+                           const target_read* target) const;
+  result<plan> decide_body(const commanded& event, const recall_message& body,
+                           const target_read* target) const;
+  result<plan> decide_body(const commanded& event, const assign& body,
+                           const target_read* target) const;
+  result<plan> decide_body(const commanded& event, const resolve& body,
+                           const target_read* target) const;
+  result<plan> decide_body(const commanded& event, const reopen& body,
+                           const target_read* target) const;
   std::optional<error> check_text(const std::string& text) const;
-  std::optional<error> check_change(const commanded& event, message_seq named, const target_read& target) const;
+  std::optional<error> check_change(const commanded& event, message_seq named,
+                                    const target_read& target) const;
 
   void append(plan accepted, const commanded* command, conversation_effects& effects);
 
@@ -295,13 +362,15 @@ private:
   std::vector<lane> lanes_;
   std::size_t look_ups_ = 0; ///< of repeats, not answered yet
   std::deque<pending_event> pending_;
-  std::deque<recent_event> recent_;             ///< dense, ends at stored_seq_
-  std::vector<recalled_target> recalled_lately_; ///< until no read that began before can be answered any more
+  std::deque<recent_event> recent_; ///< dense, ends at stored_seq_
+  std::vector<recalled_target>
+    recalled_lately_; ///< until no read that began before can be answered any more
 };
 
 /// Applies a stored event to a head that ends right before it. Pure; the same on every replica.
 /// `open` and `staff` are the event's own parts where the kind needs them (assignment, status).
-void fold(const limits& bounds, conversation_head& head, message_seq seq, const event_header& header,
-          const std::optional<public_part>& open, const std::optional<staff_part>& staff);
+void fold(const limits& bounds, conversation_head& head, message_seq seq,
+          const event_header& header, const std::optional<public_part>& open,
+          const std::optional<staff_part>& staff);
 
 } // namespace frontdesk::domain

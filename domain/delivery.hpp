@@ -52,8 +52,8 @@ struct retry_due {};
 /// Nothing has been heard for too long of something that was sent: send it again.
 struct answer_overdue {};
 
-/// The welcome names another store incarnation: what the server knew of this client id may be gone. Say it before
-/// `link_up`.
+/// The welcome names another store incarnation: what the server knew of this client id may be gone.
+/// Say it before `link_up`.
 struct store_replaced {};
 
 /// Answer to `need_client_id`.

@@ -134,6 +134,7 @@ private:
   using agents = std::map<account_id, desk_agent>;
 
   static place place_of(const open_row& row) { return {row.waiting_since, row.conversation}; }
+
   static bool better(const agents::value_type& left, const agents::value_type& right);
 
   void put(const open_row& row, routing_effects& effects);

@@ -1,5 +1,8 @@
 #include "tests/domain/told.hpp"
 
+#include <sstream>
+#include <utility>
+
 namespace frontdesk::test {
 
 using namespace domain;
@@ -47,76 +50,86 @@ std::string short_id(const Id& value) {
   return number(value.bytes[15]);
 }
 
-// "append after 0: 1 message visible 1, 2 note; head, row"
+/// The parts in one line, a blank between them.
+template <class... Parts>
+std::string line(const Parts&... parts) {
+  std::ostringstream out;
+  const char* blank = "";
+  ((out << std::exchange(blank, " ") << parts), ...);
+  return out.str();
+}
+
+std::string numbered(const client_key& key) {
+  return std::string(1, '#').append(number(key.seq));
+}
+
+std::string place(message_seq seq, message_seq visible_seq) {
+  return number(seq).append("/").append(number(visible_seq));
+}
+
 std::string tell(const append_events& effect) {
-  auto line = "append after " + number(effect.previous_seq) + ":";
+  std::ostringstream out;
+  out << "append after " << effect.previous_seq << ":";
   for (const auto& event : effect.events) {
-    line += " " + number(event.seq) + " " + std::string{name(event.header.kind)};
-    line += (event.header.hidden ? " hidden " : " visible ") + number(event.header.visible_seq);
-    line += &event == &effect.events.back() ? "" : ",";
+    out << " " << event.seq << " " << name(event.header.kind);
+    out << (event.header.hidden ? " hidden " : " visible ") << event.header.visible_seq;
+    out << (&event == &effect.events.back() ? "" : ",");
   }
   for (const auto& parts : effect.rewrites)
-    line += " rewriting " + number(parts.target) + " as " + number(parts.revision);
-  if (effect.creates)
-    line += " +creates";
-  if (effect.head)
-    line += " +head";
-  if (effect.open_entry)
-    line += " +row";
-  if (effect.close_entry)
-    line += " -row";
-  return line;
+    out << " rewriting " << parts.target << " as " << parts.revision;
+  out << (effect.creates ? " +creates" : "") << (effect.head ? " +head" : "");
+  out << (effect.open_entry ? " +row" : "") << (effect.close_entry ? " -row" : "");
+  return out.str();
 }
 
 std::string tell(const acked& effect) {
-  return "ack #" + number(effect.key.seq) + " at " + number(effect.seq) + "/"
-         + number(effect.visible_seq) + " to " + number(effect.reply);
+  return line("ack", numbered(effect.key), "at", place(effect.seq, effect.visible_seq), "to",
+              effect.reply);
 }
 
 std::string tell(const refused& effect) {
-  auto line
-    = "refuse #" + number(effect.key.seq) + " " + std::string{to_string(effect.reason.code)};
-  return effect.reason.field.empty() ? line : line + " " + effect.reason.field;
+  const auto what = line("refuse", numbered(effect.key), to_string(effect.reason.code));
+  return effect.reason.field.empty() ? what : line(what, effect.reason.field);
 }
 
 std::string tell(const out_of_order& effect) {
-  return "gap #" + number(effect.key.seq) + " last " + number(effect.last);
+  return line("gap", numbered(effect.key), "last", effect.last);
 }
 
 std::string tell(const look_up& effect) {
-  return "look up #" + number(effect.key.seq) + " before " + number(effect.before);
+  return line("look up", numbered(effect.key), "before", effect.before);
 }
 
 std::string tell(const read_target& effect) {
-  return (effect.by_visible ? "read visible " : "read ") + number(effect.seq);
+  return line(effect.by_visible ? "read visible" : "read", effect.seq);
 }
 
 std::string tell(const show& effect) {
-  return "show " + number(effect.seq);
+  return line("show", effect.seq);
 }
 
 std::string tell(const row_changed& effect) {
-  return effect.closed ? "row closed" : "row " + std::string{name(effect.row.status)};
+  return line("row", effect.closed ? "closed" : name(effect.row.status));
 }
 
 std::string tell(const send_command& effect) {
-  return "send #" + number(effect.what.key.seq) + " after " + number(effect.what.previous);
+  return line("send", numbered(effect.what.key), "after", effect.what.previous);
 }
 
 std::string tell(const message_confirmed& effect) {
-  return "confirmed " + number(effect.handle) + " at " + number(effect.seq) + "/"
-         + number(effect.visible_seq);
+  return line("confirmed", effect.handle, "at", place(effect.seq, effect.visible_seq));
 }
 
 std::string tell(const message_rejected& effect) {
-  return "rejected " + number(effect.handle) + " " + std::string{to_string(effect.reason.code)};
+  return line("rejected", effect.handle, to_string(effect.reason.code));
 }
 
 std::string tell(const ask_person& effect) {
-  std::string line = "ask about";
+  std::ostringstream out;
+  out << "ask about";
   for (auto handle : effect.handles)
-    line += " " + number(handle);
-  return line;
+    out << " " << handle;
+  return out.str();
 }
 
 std::string tell(const need_client_id& /*effect*/) {
@@ -124,20 +137,20 @@ std::string tell(const need_client_id& /*effect*/) {
 }
 
 std::string tell(const retry_later& effect) {
-  return "retry after " + number(effect.after_ms);
+  return line("retry after", effect.after_ms);
 }
 
 std::string tell(const assign_to& effect) {
-  return "assign " + short_id(effect.conversation) + " to " + short_id(effect.account) + " fence "
-         + number(effect.fence);
+  return line("assign", short_id(effect.conversation), "to", short_id(effect.account), "fence",
+              effect.fence);
 }
 
 std::string tell(const position_changed& effect) {
-  return "position of " + short_id(effect.conversation) + " is " + number(effect.position);
+  return line("position of", short_id(effect.conversation), "is", effect.position);
 }
 
 std::string tell(const agent_load_changed& effect) {
-  return "load of " + short_id(effect.account) + " is " + number(effect.load);
+  return line("load of", short_id(effect.account), "is", effect.load);
 }
 
 template <class Effects>
