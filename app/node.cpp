@@ -153,7 +153,8 @@ net::http_routes admin_routes(node_state& node, const process_hooks& hooks) {
   for (const char* path :
        {"/livez", "/readyz", "/metrics", "/v1/admin/accounts", "/v1/admin/inboxes"})
     routes.get_async(path, handle);
-  for (const char* path : {"/v1/admin/accounts", "/v1/admin/accounts/disable", "/v1/admin/inboxes"})
+  for (const char* path : {"/v1/admin/accounts", "/v1/admin/accounts/disable", "/v1/admin/inboxes",
+                           "/v1/admin/tenants"})
     routes.post_async(path, handle);
   return routes;
 }
