@@ -58,14 +58,14 @@ function insertAhead(ahead: readonly EventPush[], event: EventPush): readonly Ev
   return [...rest.slice(0, at), event, ...rest.slice(at)].slice(0, aheadMax);
 }
 
-/** Adds an event wherever it belongs. An empty run begins with it if `begins`. */
+/** Adds an event wherever it belongs. An empty run begins with it if `begins`, and always with position 1. */
 export function put(log: Log, event: EventPush, begins: boolean): Log {
   const position = positionOf(event);
   const last = lastOf(log);
   if (position === 0) {
     return log;
   }
-  if (log.events.length === 0 ? begins : position === last + 1) {
+  if (log.events.length === 0 ? begins || position === 1 : position === last + 1) {
     const first = log.events.length === 0 ? position : log.first;
     const events = [...log.events, event];
     changeTarget(events, first, event);

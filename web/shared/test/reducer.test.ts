@@ -305,6 +305,30 @@ describe('a conversation', () => {
 });
 
 describe('an own message', () => {
+  it('that opens a conversation begins its log, though every tab follows it from before it was stored', () => {
+    const bench = new Bench('visitor');
+    bench.connect();
+    const [command] = bench.say('', 'Hello');
+    bench.receive({
+      kind: 'subscribed',
+      conversation,
+      reset: false,
+      seq: 0,
+      visibleSeq: 0,
+      status: 'waiting',
+      number: 67,
+      assigneeName: '',
+      visitorName: 'Ann',
+      pointers: [],
+      ownClients: [],
+    });
+    if (command !== undefined) {
+      bench.acknowledge(command, conversation, 1);
+    }
+    bench.receive(bench.message(conversation, 2, 'Good morning', 'staff'));
+    expect(texts(bench)).toEqual(['Hello', 'Good morning']);
+  });
+
   it('is one line from the first moment to the last', () => {
     const bench = following(1);
     const [command] = bench.say(conversation, 'hi');

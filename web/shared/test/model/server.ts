@@ -398,6 +398,12 @@ export class ModelServer {
         this.conversations.set(conversation.id, conversation);
       }
       this.openings.set(who.id + opening, conversation.id);
+      // Every tab follows what one of them opens.
+      for (const other of this.sockets.values()) {
+        if (other.who?.id === who.id && !other.follows.has(conversation.id)) {
+          this.subscribe(other.number, conversation.id, 0, false);
+        }
+      }
     }
     if (conversation === undefined || (!socket.staff && conversation.visitor !== who.id)) {
       return refuse('not_found');
