@@ -219,6 +219,19 @@ domain::result<std::string> node_admin::ask(const std::string& method, const std
   return std::move(answer->second);
 }
 
+domain::result<std::uint32_t> node_admin::create_tenant(const std::string& name) {
+  auto answer = ask("POST", "/v1/admin/tenants", json::serialize(json::object{{"name", name}}));
+  if (!answer)
+    return answer.failure();
+  json::error_code failure;
+  const auto value = json::parse(*answer, failure);
+  if (!failure && value.is_object())
+    if (const auto* number = value.get_object().if_contains("tenant"))
+      if (const auto found = number->to_number<std::uint32_t>(failure); !failure)
+        return found;
+  return error{errc::internal, "the node's answer names no tenant"};
+}
+
 domain::result<std::string> node_admin::inbox_key() {
   auto answer = ask("GET", "/v1/admin/inboxes?tenant=" + std::to_string(tenant_));
   if (!answer)

@@ -68,6 +68,15 @@ public:
     : exchange_(std::move(exchange)), address_(std::move(address)), port_(port),
       key_(std::move(key)), tenant_(tenant) {}
 
+  std::uint32_t tenant() const { return tenant_; }
+
+  /// The same of another tenant.
+  node_admin of_tenant(std::uint32_t tenant) const {
+    return {exchange_, address_, port_, key_, tenant};
+  }
+
+  /// Makes a tenant; its number.
+  domain::result<std::uint32_t> create_tenant(const std::string& name);
   /// Public key of the tenant's first inbox.
   domain::result<std::string> inbox_key();
   /// Tokens of accounts; they are made when there are not enough yet.

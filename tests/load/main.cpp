@@ -1,4 +1,5 @@
 #include "app/load_target.hpp"
+#include "load/ledger.hpp"
 #include "load/measurement.hpp"
 #include "load/node.hpp"
 #include "load/report.hpp"
@@ -8,7 +9,9 @@
 #include <csignal>
 #include <fstream>
 #include <iostream>
+#include <poll.h>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 using namespace frontdesk;
@@ -29,12 +32,17 @@ struct program_options {
   std::string data = "./frontdesk-data";
   int server_process = 0;
   std::string json_file{};
+  // The ledger.
+  load::ledger_options ledger{};
+  std::uint32_t tenants = 2;
+  std::uint32_t agents = 3;
+  bool until_told = false;
 };
 
 void add_options(CLI::App& program, program_options& options) {
   auto& what = options.what;
-  program.add_option("--mode", options.mode, "closed, open, idle or history")
-    ->check(CLI::IsMember({"closed", "open", "idle", "history"}))
+  program.add_option("--mode", options.mode, "closed, open, idle, history or ledger")
+    ->check(CLI::IsMember({"closed", "open", "idle", "history", "ledger"}))
     ->capture_default_str();
   program.add_option("--pairs", what.pairs, "Conversations, each with a visitor and an agent")
     ->check(CLI::Range(1, 1'000'000))
@@ -46,7 +54,7 @@ void add_options(CLI::App& program, program_options& options) {
   program.add_option("--window", what.window, "closed: messages on the way per pair")
     ->check(CLI::Range(1, 128))
     ->capture_default_str();
-  program.add_option("--rate", what.rate, "open: messages per second in all")
+  program.add_option("--rate", what.rate, "open, ledger: messages per second in all")
     ->check(CLI::Range(0.1, 1e7))
     ->capture_default_str();
   program.add_option("--writes", options.who, "Who writes: visitor, agent or both")
@@ -92,12 +100,76 @@ void add_options(CLI::App& program, program_options& options) {
     ->capture_default_str();
   program.add_option("--server-pid", options.server_process,
                      "Process of the node; else the one that listens on --port");
+  auto& book = options.ledger;
+  program.add_option("--ledger", book.file, "ledger: the file to write down everything in");
+  program.add_option("--tenants", options.tenants, "ledger: tenants; the first is there already")
+    ->check(CLI::Range(1, 16))
+    ->capture_default_str();
+  program.add_option("--visitors", book.visitors, "ledger: visitors in all")->capture_default_str();
+  program.add_option("--agents", options.agents, "ledger: agents of each tenant")
+    ->check(CLI::Range(1, 100))
+    ->capture_default_str();
+  program
+    .add_option("--link-seconds", book.link_seconds,
+                "ledger: everybody loses the connection about so often; 0 = never")
+    ->capture_default_str();
+  program.add_option("--seed", book.seed, "ledger: of all choices")->capture_default_str();
+  program
+    .add_option("--settle", book.settle_seconds,
+                "ledger: seconds for what is not confirmed when the writing ends")
+    ->capture_default_str();
+  program.add_flag("--until-told", options.until_told,
+                   "ledger: write until a line or the end comes on standard input");
   program.add_option("--json", options.json_file, "Write the figures to this file as JSON");
 }
 
 int complain(const domain::error& reason) {
   std::cerr << "frontdesk_load: " << reason.message << "\n";
   return 1;
+}
+
+/// True when somebody has written to standard input, or closed it.
+bool told() {
+  pollfd input{STDIN_FILENO, POLLIN, 0};
+  return poll(&input, 1, 0) > 0;
+}
+
+/// 0: everything was confirmed and all histories are in the ledger.
+int run_ledger(program_options& options, app::load_target& target) {
+  auto& book = options.ledger;
+  if (book.file.empty())
+    return complain({domain::errc::bad_request, "--ledger FILE is missing"});
+  book.address = target.node.address;
+  book.port = target.node.port;
+  book.seconds = options.until_told ? 86400 : options.what.seconds;
+  book.rate = options.what.rate;
+  std::vector<load::node_admin> admins{*target.admin};
+  while (admins.size() < options.tenants) {
+    const auto made = target.admin->create_tenant("ledger " + std::to_string(admins.size() + 1));
+    if (!made)
+      return complain(made.failure());
+    admins.push_back(target.admin->of_tenant(*made));
+  }
+  for (auto& admin : admins) {
+    load::ledger_tenant tenant;
+    tenant.number = admin.tenant();
+    auto key = admin.inbox_key();
+    auto tokens = admin.agents(options.agents);
+    if (!key || !tokens)
+      return complain(key ? tokens.failure() : key.failure());
+    tenant.inbox_key = *std::move(key);
+    tenant.agent_tokens = *std::move(tokens);
+    book.tenants.push_back(std::move(tenant));
+  }
+  book.ready = [] { std::cout << "ready" << std::endl; };
+  if (options.until_told)
+    book.go_on = [] { return !told(); };
+  const auto settled = load::keep_ledger(book);
+  if (!settled)
+    return complain(settled.failure());
+  if (!*settled)
+    return complain({domain::errc::timeout, "not everything was confirmed"});
+  return 0;
 }
 
 int run(program_options& options) {
@@ -126,6 +198,8 @@ int run(program_options& options) {
   }();
   if (!target)
     return complain(target.failure());
+  if (options.mode == "ledger")
+    return run_ledger(options, *target);
   const auto result = load::measure(what, target->node, *target->admin);
   if (!target->own)
     target->admin->forget_agents();
