@@ -179,6 +179,24 @@ int create_inbox(const account_options& options) {
   return 0;
 }
 
+int create_tenant(const account_options& options) {
+  int exit_code = 0;
+  const auto config = configured(options, exit_code);
+  if (!config)
+    return exit_code;
+  const auto answer = ask_node(*config, "POST", "/v1/admin/tenants",
+                               json::serialize(json::object{{"name", options.name}}));
+  if (!answer)
+    return 1;
+  json::error_code failure;
+  const auto value = json::parse(answer->body, failure);
+  if (options.as_json)
+    std::cout << answer->body << "\n";
+  else if (!failure && value.is_object())
+    std::cout << text_of(value.get_object(), "tenant") << "\n";
+  return 0;
+}
+
 /// A verb below `parent` with the options that all of them have.
 std::pair<CLI::App*, std::shared_ptr<account_options>> add_verb(CLI::App& parent, const char* name,
                                                                 const char* help, bool answers) {
@@ -209,6 +227,20 @@ void add_inbox_verbs(CLI::App& root, command_context& context) {
   list->callback([options = list_options, &context] {
     context.exit_code = list_rows(*options, "inboxes", {"id", "name", "key", "origins"});
   });
+}
+
+void add_tenant_verbs(CLI::App& root, command_context& context) {
+  auto* tenant = root.add_subcommand("tenant", "Tenants of a running node: separate customers");
+  tenant->require_subcommand(1);
+  tenant->footer(
+    "Example:\n  frontdesk account create Ann --tenant $(frontdesk tenant create Shop)");
+  auto options = std::make_shared<account_options>();
+  auto* create
+    = tenant->add_subcommand("create", "Make a tenant with one inbox and print its number");
+  add_config_options(*create, std::shared_ptr<config_options>{options, &options->config});
+  create->add_flag("--json", options->as_json, "As JSON");
+  create->add_option("name", options->name, "Name for people")->required();
+  create->callback([options, &context] { context.exit_code = create_tenant(*options); });
 }
 
 } // namespace
@@ -254,6 +286,7 @@ void add_account_command(CLI::App& root, command_context& context) {
     [options = disable_options, &context] { context.exit_code = disable_account(*options); });
 
   add_inbox_verbs(root, context);
+  add_tenant_verbs(root, context);
 }
 
 } // namespace frontdesk::app

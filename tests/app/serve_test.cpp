@@ -177,6 +177,10 @@ TEST_F(serve, keeps_accounts_over_a_restart) {
     EXPECT_EQ(ask(node, "account disable Nobody"), "");
     ask(node, "account disable Bo");
     EXPECT_FALSE(ask(node, "inbox create Shop --origin https://shop.example").empty());
+    const auto tenant = ask(node, "tenant create Other");
+    EXPECT_EQ(tenant, "2\n");
+    EXPECT_FALSE(ask(node, "account create Cy --tenant 2").empty());
+    EXPECT_EQ(ask(node, "account list --tenant 1").find("Cy"), std::string::npos);
     before = ask(node, "account list --json") + ask(node, "inbox list --json");
     node.signal(SIGKILL);
     EXPECT_EQ(node.wait(), -1);
