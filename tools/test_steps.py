@@ -55,7 +55,7 @@ def web_steps():
     """The TypeScript side; its end-to-end tests run the node of the dev build in a browser."""
     if not (ROOT / "web" / "package-lock.json").exists():
         return []
-    steps = [Step("web-install", ["npm", "ci", "--no-audit", "--no-fund"], folder="web"),
+    steps = [Step("web-install", ["tools/install_web"]),
              Step("web-check", ["npm", "run", "check"], needs=["web-install"], folder="web"),
              Step("web-build", ["npm", "run", "build"], needs=["web-install"], folder="web"),
              Step("web-test", ["npm", "test", "--", "--reporter=default", "--reporter=junit",
