@@ -218,7 +218,8 @@ connection::~connection() {
 
 void connection::start() {
   interest_ = EPOLLIN;
-  core_.loop.watch(wire_.descriptor(), EPOLLIN, *this);
+  if (!core_.loop.watch(wire_.descriptor(), EPOLLIN, *this))
+    return finish(close_reason::internal, true);
   schedule();
 }
 

@@ -128,13 +128,11 @@ struct event_loop::implementation {
     });
   }
 
-  void control(int operation, int descriptor, std::uint32_t wanted, ready_handler* handler) {
+  bool control(int operation, int descriptor, std::uint32_t wanted, ready_handler* handler) {
     epoll_event event{};
     event.events = wanted;
     event.data.ptr = handler;
-    if (::epoll_ctl(ready_set.native_handle(), operation, descriptor, &event) != 0
-        && operation != EPOLL_CTL_DEL)
-      throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+    return ::epoll_ctl(ready_set.native_handle(), operation, descriptor, &event) == 0;
   }
 
   std::string name;
@@ -207,8 +205,8 @@ void event_loop::post(std::function<void()> work) {
     asio::post(loop.context, [&loop] { loop.take_posted(); });
 }
 
-void event_loop::watch(int descriptor, std::uint32_t events, ready_handler& handler) {
-  implementation_->control(EPOLL_CTL_ADD, descriptor, events, &handler);
+bool event_loop::watch(int descriptor, std::uint32_t events, ready_handler& handler) {
+  return implementation_->control(EPOLL_CTL_ADD, descriptor, events, &handler);
 }
 
 void event_loop::change(int descriptor, std::uint32_t events, ready_handler& handler) {

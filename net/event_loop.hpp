@@ -21,9 +21,8 @@ protected:
 };
 
 /// One thread: an Asio io_context for timers and posted work, and a readiness set for sockets
-/// within it. A watched socket costs no user-space memory and, while it stays watched for the same
-/// events, no system call; Asio's own async_wait costs an operation object, a lock and an epoll_ctl
-/// for each wait (docs/adr/0002-websocket-codec.md).
+/// within it. A watched socket costs no user-space memory here; Asio's own socket and the operation
+/// of its async_wait cost some 500 bytes (docs/adr/0002-websocket-codec.md).
 class event_loop {
 public:
   /// `on_timer` gets the wheel entries whose time has come; `after_turn` runs after each round of
@@ -43,7 +42,8 @@ public:
   void post(std::function<void()> work);
 
   // Loop thread only, or before start().
-  void watch(int descriptor, std::uint32_t events, ready_handler& handler);
+  /// False if the system takes no more.
+  [[nodiscard]] bool watch(int descriptor, std::uint32_t events, ready_handler& handler);
   void change(int descriptor, std::uint32_t events, ready_handler& handler);
   void unwatch(int descriptor);
   void after_ms(std::uint32_t delay_ms, std::function<void()> work);

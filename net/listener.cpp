@@ -166,7 +166,7 @@ public:
   result<void> bind();
   result<void> load_certificate();
 
-  void start() { core.loop.watch(socket, EPOLLIN, *this); }
+  bool start() { return core.loop.watch(socket, EPOLLIN, *this); }
 
   void stop();
   void on_ready(std::uint32_t events) override;
@@ -412,7 +412,10 @@ result<std::unique_ptr<listener>> listener::open(const listener_options& options
     return loaded.failure();
   if (auto bound = made->bind(); !bound)
     return bound.failure();
-  run_on(core.loop, threads.front()->running_, [&] { made->start(); });
+  bool started = false;
+  run_on(core.loop, threads.front()->running_, [&] { started = made->start(); });
+  if (!started)
+    return error{errc::io, "the listening socket cannot be watched"};
   core.logger.log(log_level::info, "listening",
                   {{"address", options.address},
                    {"port", std::to_string(made->port)},

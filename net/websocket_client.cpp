@@ -181,8 +181,9 @@ void client_connection::begin(connect_options options) {
         != 0
       && errno != EINPROGRESS)
     return finish(std::generic_category().message(errno), false);
+  if (!host_.loop.watch(descriptor, EPOLLOUT, *this))
+    return finish("too many sockets to watch", true);
   interest_ = EPOLLOUT;
-  host_.loop.watch(descriptor, EPOLLOUT, *this);
 }
 
 void client_connection::connected() {

@@ -171,7 +171,6 @@ int exhaust_descriptors() {
   limits.descriptors_reserved = 64; // half of them are for sockets
   test_server server(limits);
   server.start();
-  server.host().after_ms(0, [] {});
 
   raw_socket before(server.port());
   if (!before.upgrade().starts_with("HTTP/1.1 101 "))
@@ -200,13 +199,12 @@ int exhaust_descriptors() {
   ::getrusage(RUSAGE_SELF, &to);
   if (server.metrics.connections_refused.value.load() < 3)
     return 14;
-  // Voluntary switches: a spinning loop has next to none of them for all its CPU time; this one
-  // waits.
   const auto cpu_ms = [](const rusage& usage) {
     return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000
            + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
   };
-  // Three back-offs wait 50 + 100 ms at least; spinning would burn them.
+  // The second and third are refused after waits of 50 and 100 ms; a loop that spins would burn
+  // those.
   if (cpu_ms(to) - cpu_ms(from) > 75)
     return 15;
 
@@ -223,7 +221,8 @@ int exhaust_descriptors() {
 
 TEST(listener, recovers_from_having_no_descriptors_without_spinning) {
 #ifdef __SANITIZE_ADDRESS__
-  GTEST_SKIP() << "UBSan's check of vptrs opens a pipe to probe memory: without descriptors it reports what is not there";
+  GTEST_SKIP() << "UBSan's check of vptrs opens a pipe to probe memory: without descriptors it "
+                  "reports what is not there";
 #endif
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(std::_Exit(exhaust_descriptors()), ::testing::ExitedWithCode(0), "");

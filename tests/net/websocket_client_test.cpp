@@ -153,17 +153,15 @@ TEST(websocket_client, holds_what_it_has_not_been_asked_for_within_bounds) {
 
 TEST(websocket_client, keeps_a_quiet_connection_alive) {
   domain::limits limits;
-  limits.heartbeat_ms = 200;
+  limits.heartbeat_ms = 1000;
   test_server server(limits);
   server.start();
   auto client = websocket_client::connect(server.to());
   ASSERT_TRUE(client);
-  // As long as it takes to cut two mute ones, one after the other: the client is not cut.
-  for (std::size_t i = 1; i <= 2; ++i) {
-    raw_socket mute(server.port());
-    mute.upgrade();
-    server.events.wait_for_count("close 4901", i);
-  }
+  // Opened later and cut for its silence: by then the client would have been, too.
+  raw_socket mute(server.port());
+  mute.upgrade();
+  server.events.wait_for("close 4901");
   EXPECT_EQ(server.host().connection_count(), 1u);
   ASSERT_TRUE((*client)->send("alive"));
   server.events.wait_for("message alive");
