@@ -261,8 +261,9 @@ function moved(outbox: Outbox, lane: Lane, item: Item, fresh: Id, doubtful: bool
     );
   }
   const known = outbox.lanes.find(({ id }) => id === lane.successor);
-  if (known?.successor != null) {
-    return moved(outbox, known, item, fresh, doubtful);
+  const drained = !outbox.items.some((other) => other.lane === known?.id && isLive(other));
+  if (known?.successor != null && drained) {
+    return moved(outbox, known, item, fresh, doubtful); // else it keeps its place behind what is still there
   }
   const made: Lane = {
     ...lane,

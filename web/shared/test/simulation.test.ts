@@ -69,7 +69,10 @@ function speak(story: Story, client: SimulatedClient, conversation: string, kind
   const visible = quoted !== undefined && !quoted.hidden;
   client.happen({ kind: 'say', conversation, body: { kind, text, quote: visible ? quote : 0 } });
   if (client.state.outbox.items.length > before || client.state.problem === null) {
-    const where = `${client.name} in ${conversation === '' ? 'a new conversation' : conversation}`;
+    const { items, lanes } = client.state.outbox;
+    const lane = lanes.find(({ id }) => id === items[items.length - 1]?.lane);
+    // What two openings say has no order among them, though they may become one conversation.
+    const where = `${client.name} in ${conversation === '' ? (lane?.opening ?? '') : conversation}`;
     story.said.set(where, [...(story.said.get(where) ?? []), text]);
   }
 }

@@ -105,6 +105,9 @@ export class ModelServer {
 
   /** The conversation's actor dies: what reaches it from now on is lost. */
   freeze(id: Id): void {
+    if (this.frozen.has(id)) {
+      return;
+    }
     const affected = new Set<number>();
     for (const socket of this.sockets.values()) {
       if (socket.follows.delete(id)) {
