@@ -263,6 +263,9 @@ private:
     } else if (const auto* again = std::get_if<domain::resync>(&frame)) {
       entry["c"] = again->conversation ? to_string(again->conversation) : "";
       book_.add("resync", std::move(entry));
+    } else if (const auto* leaving = std::get_if<domain::go_away>(&frame)) {
+      entry["after_ms"] = leaving->reconnect_after_ms;
+      book_.add("go_away", std::move(entry));
     } else if (const auto* complaint = std::get_if<domain::problem>(&frame)) {
       entry["code"] = std::string{domain::to_string(complaint->reason.code)};
       entry["text"] = complaint->reason.message;

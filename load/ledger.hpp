@@ -16,6 +16,7 @@
 ///
 ///   who      p, role, tenant, self           once per participant
 ///   link_up, link_lost (code)
+///   go_away  after_ms                        the node says that it leaves;  problem: code, text
 ///   sent     c or opening, client, n, prev, kind, text, target     at every transmission
 ///   acked    c, client, n, seq, vseq         seq 0: staff's number is not told to visitors
 ///   refused  c, client, n, code;             gap: c, client, n, last
