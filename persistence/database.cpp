@@ -85,6 +85,9 @@ public:
 
   ~info_log() override { close(); }
 
+  info_log(const info_log&) = delete;
+  info_log& operator=(const info_log&) = delete;
+
   using rocksdb::Logger::Logv;
 
   void Logv(const char* format, va_list words) override {
@@ -185,7 +188,7 @@ rocksdb::ColumnFamilyOptions family_options(family which, const database_setting
   rocksdb::BlockBasedTableOptions table;
   table.format_version = 5;
   table.checksum = rocksdb::kXXH3;
-  table.block_size = 8 * 1024;
+  table.block_size = 8192;
   table.block_cache = cache;
   // Indexes and filters count as cache too, so that memory stays bounded however many files there
   // are.
@@ -217,7 +220,7 @@ rocksdb::ColumnFamilyOptions family_options(family which, const database_setting
   case family::dedup:
     options.compaction_filter_factory
       = std::make_shared<forget_old_keys_factory>(settings.now, settings.limits.dedup_keep_ms);
-    options.periodic_compaction_seconds = 24 * 60 * 60;
+    options.periodic_compaction_seconds = 86400; // a day
     break;
   case family::meta:
     // A few keys are written over and over: each goes right before its older self.

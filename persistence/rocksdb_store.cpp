@@ -219,6 +219,9 @@ public:
     file_system_ = options_.file_system ? options_.file_system : rocksdb::FileSystem::Default();
   }
 
+  rocksdb_store(const rocksdb_store&) = delete;
+  rocksdb_store& operator=(const rocksdb_store&) = delete;
+
   ~rocksdb_store() override {
     if (state() != store_state::failed && watermark_) {
       // Nobody is left to be told; the slots are in the system's hands and at worst a little old.
