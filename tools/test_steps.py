@@ -65,7 +65,7 @@ def web_steps():
         steps.append(Step("e2e", ["npm", "run", "e2e", "--", "--reporter=default", "--reporter=junit",
                                   f"--outputFile.junit={LOGS}/e2e.xml"],
                           needs=["build", "web-build"], folder="web", junit="e2e.xml",
-                          environment={"FRONTDESK_EXECUTABLE": str(NODE)}))
+                          environment={"FRONTDESK_BINARY": str(NODE)}))
     return steps
 
 
