@@ -617,7 +617,7 @@ public:
 
   void on_open(client_number) override {
     const std::lock_guard lock(mutex);
-    open = true;
+    opened = true;
     changed.notify_all();
   }
 
@@ -633,7 +633,6 @@ public:
 
   void on_close(client_number, const client_close& why) override {
     const std::lock_guard lock(mutex);
-    open = false;
     closed = true;
     ended = why;
     changed.notify_all();
@@ -650,7 +649,7 @@ public:
   // Guarded by mutex.
   std::deque<std::string> received;
   client_close ended;
-  bool open = false;
+  bool opened = false; // once and for all
   bool closed = false;
   bool full = false;
   bool paused = false;
@@ -686,8 +685,9 @@ result<std::unique_ptr<websocket_client>> websocket_client::connect(connect_opti
   state& shared = *client->state_;
   std::unique_lock lock(shared.mutex);
   shared.number = host.connect(options, shared);
-  shared.changed.wait(lock, [&] { return shared.open || shared.closed; });
-  if (shared.open)
+  shared.changed.wait(lock, [&] { return shared.opened || shared.closed; });
+  // The peer may have closed it again by now: that is for receive() and wait_closed() to tell.
+  if (shared.opened)
     return client;
   const client_close why = shared.ended;
   lock.unlock();
@@ -705,7 +705,7 @@ websocket_client::~websocket_client() {
 result<void> websocket_client::send(std::string_view message) {
   {
     const std::lock_guard lock(state_->mutex);
-    if (!state_->open)
+    if (state_->closed)
       return error{errc::unavailable, "the connection is closed"};
   }
   state_->host.post(
