@@ -5,6 +5,7 @@
 #include "actors/outbox.hpp"
 #include "actors/reader.hpp"
 #include "crypto/crypto.hpp"
+#include "domain/delivery.hpp"
 #include "domain/failpoint.hpp"
 #include "proto/codec.hpp"
 #include "proto/records.hpp"
@@ -388,7 +389,7 @@ struct conversation_state : entity_base {
     if (found == replies.end())
       return;
     node->numbers->commands_refused.add();
-    bool later = effect.reason.code == errc::too_many_in_flight;
+    bool later = domain::worth_retrying(effect.reason.code);
     out.add(found->second.to, domain::refuse{id, found->second.opening, effect.key,
                                              std::move(effect.reason), later ? retry_after_ms : 0});
     finish_reply(found);

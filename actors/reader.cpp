@@ -205,7 +205,7 @@ void replay(self_pointer self, const read_replay& request) {
 void find(self_pointer self, const find_key& request) {
   auto& node = *self->state.node;
   key_looked_up answer;
-  answer.what = {request.what.reply, request.what.who, request.what.key, std::nullopt, 0};
+  answer.what = {request.what.reply, request.what.who, request.what.key, std::nullopt, 0, 0};
   auto before = request.what.before;
   std::size_t left = node.bounds.dedup_read_back_events;
   while (left > 0 && !answer.what.position) {
@@ -217,12 +217,16 @@ void find(self_pointer self, const find_key& request) {
     }
     if (events->empty())
       break;
-    for (auto it = events->rbegin(); it != events->rend(); ++it)
-      if (it->header.client == request.what.key && it->header.author == request.what.who) {
+    for (auto it = events->rbegin(); it != events->rend(); ++it) {
+      bool wanted = request.what.newest ? it->header.client.client == request.what.key.client
+                                        : it->header.client == request.what.key;
+      if (wanted && it->header.author == request.what.who) {
         answer.what.position = {it->seq, it->header.visible_seq};
         answer.what.time = it->header.time;
+        answer.what.number = it->header.client.seq;
         break;
       }
+    }
     before = events->front().seq;
     left -= std::min(left, events->size());
     if (before <= 1)
@@ -342,7 +346,7 @@ reader_actor::behavior_type reader(self_pointer self, node_context* node) {
     },
     [self](const find_key& request) {
       key_looked_up blank;
-      blank.what = {request.what.reply, request.what.who, request.what.key, std::nullopt, 0};
+      blank.what = {request.what.reply, request.what.who, request.what.key, std::nullopt, 0, 0};
       guarded_answer(self, request.reply_to, blank, [&] { find(self, request); });
     },
     [self](const read_one& request) {

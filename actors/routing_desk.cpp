@@ -52,7 +52,10 @@ struct routing_desk_state : entity_base {
 
   void begin(self_pointer owner) {
     self = owner;
-    fence = node->next_incarnation();
+    // Grows with every commit, so it never goes down: not for a successor, and not over a restart,
+    // while the conversations keep the highest fence that they have seen.
+    for (std::uint16_t shard = 0; shard < domain::shard_count; ++shard)
+      fence += node->store->applied_position(domain::shard_id{shard});
     machine.emplace(node->bounds);
     feed.emplace(node->bounds, node->store->identity().incarnation);
     self->send(node->reader, load_open_rows{key.tenant, self});

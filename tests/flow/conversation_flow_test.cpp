@@ -427,6 +427,25 @@ TEST_F(conversation_flow, tabs_beyond_the_limit_are_refused) {
   EXPECT_EQ(host.closed.at(extra.number), close_reason::policy);
 }
 
+TEST_F(conversation_flow, routing_goes_on_after_a_restart_of_the_node) {
+  auto token = make_account("Li Wen");
+  auto li = agent(token);
+  auto vera = visitor();
+  vera.say(message({}, 1, 0, "hello"));
+  auto conversation = vera.expect<acknowledge>().conversation;
+  EXPECT_EQ(vera.expect<event_push>().kind, event_kind::assignment);
+  li.say(set_presence{presence_state::away, 6});
+  li.say(command(conversation, 1, 0, assign{{}, {}}, 9)); // back to the queue
+  li.expect<acknowledge>();
+  stop();
+  start();
+  auto again = agent(token);
+  advance(std::chrono::seconds(2));
+  auto seen = again.all<event_push>();
+  ASSERT_FALSE(seen.empty()) << "the new desk's fence must not be stale";
+  EXPECT_EQ(seen.back().kind, event_kind::assignment);
+}
+
 /// A client that does what docs/PROTOCOL.md asks after `resync`: hello again, then everything
 /// unacked.
 void survive(node_fixture::client& client, const conversation_id& conversation,
