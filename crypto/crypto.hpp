@@ -8,7 +8,8 @@
 #include <string>
 #include <string_view>
 
-/// Hashes, keys and randomness: the few calls that everybody needs, over OpenSSL and xxHash. Any thread.
+/// Hashes, keys and randomness: the few calls that everybody needs, over OpenSSL and xxHash. Any
+/// thread.
 namespace frontdesk::crypto {
 
 std::array<std::uint8_t, 32> sha256(std::string_view bytes);
@@ -29,7 +30,8 @@ bool equal_constant_time(std::string_view left, std::string_view right);
 std::string to_base64url(std::string_view bytes);
 std::optional<std::string> from_base64url(std::string_view text);
 
-/// H(tenant, id) of the data model: 1 + (first 8 bytes, big-endian, of SHA-256(tenant u32 | id)) mod 63.
+/// H(tenant, id) of the data model: 1 + (first 8 bytes, big-endian, of SHA-256(tenant u32 | id))
+/// mod 63.
 domain::shard_id shard_of_entity(domain::tenant_id tenant, const domain::entity_id& id);
 
 inline domain::entity_key key_of_entity(domain::tenant_id tenant, domain::entity_kind kind,
@@ -37,8 +39,8 @@ inline domain::entity_key key_of_entity(domain::tenant_id tenant, domain::entity
   return {shard_of_entity(tenant, id), tenant, kind, id};
 }
 
-/// An opaque session token. Text form: base64url(kind u8 | tenant u32 | id 16 B | secret 32 B), so that a token
-/// leads to the shard of the entity that can check it.
+/// An opaque session token. Text form: base64url(kind u8 | tenant u32 | id 16 B | secret 32 B), so
+/// that a token leads to the shard of the entity that can check it.
 struct session_token {
   domain::participant_kind kind{};
   domain::tenant_id tenant{};
@@ -51,6 +53,7 @@ std::string to_text(const session_token& token);
 std::optional<session_token> parse_token(std::string_view text);
 /// A visitor's secret is derived, so that a visitor who never writes costs no write:
 /// HMAC-SHA256(the tenant's visitor key, "visitor" | tenant u32 | id).
-session_token make_visitor_token(domain::tenant_id tenant, const domain::visitor_id& id, std::string_view visitor_key);
+session_token make_visitor_token(domain::tenant_id tenant, const domain::visitor_id& id,
+                                 std::string_view visitor_key);
 
 } // namespace frontdesk::crypto

@@ -26,7 +26,7 @@ struct account_record {
 struct token_record {
   std::string secret_hash{}; ///< SHA-256, 32 bytes
   unix_ms created = 0;
-  unix_ms expires = 0;       ///< 0 = never
+  unix_ms expires = 0; ///< 0 = never
   std::string label{};
   friend bool operator==(const token_record&, const token_record&) = default;
 };
@@ -54,7 +54,8 @@ struct team_record {
 
 struct tenant_record {
   std::string name{};
-  std::string visitor_key{}; ///< 32 bytes; signs visitors' sessions and derives verified ids; never rotated
+  std::string
+    visitor_key{}; ///< 32 bytes; signs visitors' sessions and derives verified ids; never rotated
   unix_ms created = 0;
   friend bool operator==(const tenant_record&, const tenant_record&) = default;
 };

@@ -37,7 +37,8 @@ struct public_profile {
 
 struct text_content {
   std::string text{};
-  message_seq quote = 0; ///< the event answered to: visible_seq in a public part, seq in a staff part; 0 = none
+  message_seq quote
+    = 0; ///< the event answered to: visible_seq in a public part, seq in a staff part; 0 = none
   friend bool operator==(const text_content&, const text_content&) = default;
 };
 
@@ -55,7 +56,8 @@ struct recalled_content {
   friend bool operator==(const recalled_content&, const recalled_content&) = default;
 };
 
-/// The part that everybody in the conversation sees. Names other events by visible_seq, people by profile.
+/// The part that everybody in the conversation sees. Names other events by visible_seq, people by
+/// profile.
 struct public_part {
   public_profile author{};
   std::variant<text_content, assignment_content, status_content, recalled_content> body{};
@@ -63,8 +65,8 @@ struct public_part {
 };
 
 struct staff_assignment {
-  account_id account{}; ///< zero = nobody
-  team_id team{};       ///< zero = the inbox's default team
+  account_id account{};    ///< zero = nobody
+  team_id team{};          ///< zero = the inbox's default team
   std::uint64_t fence = 0; ///< of the routing desk that decided; 0 = a person decided
   friend bool operator==(const staff_assignment&, const staff_assignment&) = default;
 };
@@ -82,15 +84,15 @@ struct event_header {
   bool hidden = false;
   unix_ms time = 0;
   participant author{};
-  client_key client{};        ///< zero for events that no client sent
-  message_seq target = 0;     ///< seq of the event an edit, recall or erase is about
+  client_key client{};           ///< zero for events that no client sent
+  message_seq target = 0;        ///< seq of the event an edit, recall or erase is about
   std::uint64_t public_hash = 0; ///< of the original public part's stored bytes; 0 = no such part
   std::uint64_t staff_hash = 0;
   friend bool operator==(const event_header&, const event_header&) = default;
 };
 
-/// An event as it stands in the store. The parts are *stored part bytes*: envelope byte, 8 random bytes,
-/// content; empty = no such part. proto/records.hpp opens and seals them.
+/// An event as it stands in the store. The parts are *stored part bytes*: envelope byte, 8 random
+/// bytes, content; empty = no such part. proto/records.hpp opens and seals them.
 struct stored_event {
   message_seq seq = 0;
   event_header header{};
@@ -126,12 +128,14 @@ struct conversation_head {
   unix_ms created = 0;
   unix_ms waiting_since = 0; ///< 0 unless waiting
   unix_ms last_activity = 0;
-  std::uint64_t fence = 0;   ///< highest routing fence accepted
-  std::vector<client_record> clients{}; ///< at most limits.clients_per_conversation, least recently used leaves
+  std::uint64_t fence = 0; ///< highest routing fence accepted
+  std::vector<client_record>
+    clients{}; ///< at most limits.clients_per_conversation, least recently used leaves
   friend bool operator==(const conversation_head&, const conversation_head&) = default;
 };
 
-/// What lists show of a conversation that is not resolved; also its entry of kind open_conversation.
+/// What lists show of a conversation that is not resolved; also its entry of kind
+/// open_conversation.
 struct open_row {
   conversation_id conversation{};
   std::uint64_t number = 0;
@@ -144,8 +148,9 @@ struct open_row {
   std::string assignee_name{};
   unix_ms created = 0;
   unix_ms waiting_since = 0;
-  message_seq seq = 0;        ///< newest event when the row was written
-  std::string excerpt{};      ///< beginning of the newest visitor message then, at most 120 bytes of whole characters
+  message_seq seq = 0;   ///< newest event when the row was written
+  std::string excerpt{}; ///< beginning of the newest visitor message then, at most 120 bytes of
+                         ///< whole characters
   friend bool operator==(const open_row&, const open_row&) = default;
 };
 

@@ -18,7 +18,7 @@ enum class action { crash, raise, fail };
 
 struct point {
   action act = action::crash;
-  std::uint64_t at = 0;       // pass number, 0 = by chance or always
+  std::uint64_t at = 0; // pass number, 0 = by chance or always
   std::uint64_t per_myriad = 0;
   std::atomic<std::uint64_t> passes{0};
 };
@@ -38,7 +38,8 @@ table parse(std::string_view text) {
     auto entry = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     auto equals = entry.find('=');
-    if (equals == std::string_view::npos) continue;
+    if (equals == std::string_view::npos)
+      continue;
     auto made = std::make_unique<point>();
     auto rest = entry.substr(equals + 1);
     auto mark = rest.find_first_of("@%");
@@ -53,8 +54,10 @@ table parse(std::string_view text) {
 
 bool due(point& p) {
   auto pass = p.passes.fetch_add(1) + 1;
-  if (p.at != 0) return pass == p.at;
-  if (p.per_myriad == 0) return true;
+  if (p.at != 0)
+    return pass == p.at;
+  if (p.per_myriad == 0)
+    return true;
   thread_local std::minstd_rand random{std::random_device{}()};
   return random() % 10000 < p.per_myriad;
 }
@@ -73,13 +76,17 @@ table& all_points() {
 
 } // namespace
 
-void set_failpoints(std::string_view text) { all_points() = parse(text); }
+void set_failpoints(std::string_view text) {
+  all_points() = parse(text);
+}
 
 bool failpoint(std::string_view name) {
   auto& points = all_points();
-  if (points.empty()) return false;
+  if (points.empty())
+    return false;
   auto found = points.find(name);
-  if (found == points.end() || !due(*found->second)) return false;
+  if (found == points.end() || !due(*found->second))
+    return false;
   switch (found->second->act) {
   case action::crash:
     std::_Exit(137);

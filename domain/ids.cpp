@@ -5,9 +5,12 @@ namespace frontdesk::domain {
 namespace {
 
 int digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  if (c >= '0' && c <= '9')
+    return c - '0';
+  if (c >= 'a' && c <= 'f')
+    return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F')
+    return c - 'A' + 10;
   return -1;
 }
 
@@ -25,13 +28,15 @@ std::string to_hex(std::string_view bytes) {
 }
 
 std::optional<std::string> from_hex(std::string_view text) {
-  if (text.size() % 2 != 0) return std::nullopt;
+  if (text.size() % 2 != 0)
+    return std::nullopt;
   std::string bytes;
   bytes.reserve(text.size() / 2);
   for (std::size_t i = 0; i < text.size(); i += 2) {
     int high = digit(text[i]);
     int low = digit(text[i + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
+    if (high < 0 || low < 0)
+      return std::nullopt;
     bytes.push_back(static_cast<char>(high << 4 | low));
   }
   return bytes;
@@ -39,7 +44,8 @@ std::optional<std::string> from_hex(std::string_view text) {
 
 std::optional<shard_id> shard_of(const conversation_id& id) {
   auto shard = static_cast<std::uint16_t>(id.bytes[0] << 8 | id.bytes[1]);
-  if (shard == value(configuration_shard) || shard >= shard_count) return std::nullopt;
+  if (shard == value(configuration_shard) || shard >= shard_count)
+    return std::nullopt;
   return shard_id{shard};
 }
 
@@ -48,8 +54,10 @@ conversation_id make_conversation_id(shard_id shard, unix_ms milliseconds, std::
   id.bytes[0] = static_cast<std::uint8_t>(value(shard) >> 8);
   id.bytes[1] = static_cast<std::uint8_t>(value(shard));
   for (int i = 0; i < 6; ++i)
-    id.bytes[2 + i] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(milliseconds) >> (8 * (5 - i)));
-  for (int i = 0; i < 8; ++i) id.bytes[8 + i] = static_cast<std::uint8_t>(random >> (8 * (7 - i)));
+    id.bytes[2 + i]
+      = static_cast<std::uint8_t>(static_cast<std::uint64_t>(milliseconds) >> (8 * (5 - i)));
+  for (int i = 0; i < 8; ++i)
+    id.bytes[8 + i] = static_cast<std::uint8_t>(random >> (8 * (7 - i)));
   return id;
 }
 

@@ -12,8 +12,8 @@
 #include <string>
 #include <string_view>
 
-/// Strong identities (docs/adr/0001-data-model.md, section 1). No bare string or integer crosses a function
-/// boundary as an identity.
+/// Strong identities (docs/adr/0001-data-model.md, section 1). No bare string or integer crosses a
+/// function boundary as an identity.
 namespace frontdesk::domain {
 
 /// 16 opaque bytes; the text form is 32 lower-case hexadecimal digits.
@@ -22,13 +22,19 @@ struct id16 {
   std::array<std::uint8_t, 16> bytes{};
 
   friend auto operator<=>(const id16&, const id16&) = default;
+
   bool is_zero() const { return *this == id16{}; }
+
   explicit operator bool() const { return !is_zero(); }
-  std::string_view view() const { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+  std::string_view view() const {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
 
   /// The id in these bytes, or nothing unless there are exactly 16.
   static std::optional<id16> from_bytes(std::string_view raw) {
-    if (raw.size() != 16) return std::nullopt;
+    if (raw.size() != 16)
+      return std::nullopt;
     id16 id;
     std::copy_n(raw.begin(), 16, id.bytes.begin());
     return id;
@@ -50,9 +56,10 @@ using account_id = id16<struct account_tag>;
 using conversation_id = id16<struct conversation_tag>; ///< shard u16 | Unix ms u48 | 64 random bits
 using inbox_id = id16<struct inbox_tag>;
 using team_id = id16<struct team_tag>;
-using client_id = id16<struct client_tag>;     ///< a signed-in participant in one browser profile
-using opening_key = id16<struct opening_tag>;  ///< names an opening, so that a repeat opens nothing new
-using store_id = id16<struct store_tag>;       ///< made with the store, never copied
+using client_id = id16<struct client_tag>; ///< a signed-in participant in one browser profile
+using opening_key
+  = id16<struct opening_tag>;            ///< names an opening, so that a repeat opens nothing new
+using store_id = id16<struct store_tag>; ///< made with the store, never copied
 
 template <class To, class Tag>
 To id_cast(const id16<Tag>& id) {
@@ -68,14 +75,21 @@ using incarnation = std::uint64_t;
 /// Milliseconds since the Unix epoch.
 using unix_ms = std::int64_t;
 
-inline constexpr std::uint16_t shard_count = 64;           ///< fixed when a store is made
-inline constexpr shard_id configuration_shard{0};          ///< tenant configuration only, on every node
-inline constexpr message_seq conversation_events_max = (1u << 20) - 1; ///< a conversation's last number
+inline constexpr std::uint16_t shard_count = 64;  ///< fixed when a store is made
+inline constexpr shard_id configuration_shard{0}; ///< tenant configuration only, on every node
+inline constexpr message_seq conversation_events_max
+  = (1u << 20) - 1; ///< a conversation's last number
 
-constexpr std::uint16_t value(shard_id shard) { return static_cast<std::uint16_t>(shard); }
-constexpr std::uint32_t value(tenant_id tenant) { return static_cast<std::uint32_t>(tenant); }
+constexpr std::uint16_t value(shard_id shard) {
+  return static_cast<std::uint16_t>(shard);
+}
 
-/// The shard that is part of a conversation's id; nothing when it names no shard that holds conversations.
+constexpr std::uint32_t value(tenant_id tenant) {
+  return static_cast<std::uint32_t>(tenant);
+}
+
+/// The shard that is part of a conversation's id; nothing when it names no shard that holds
+/// conversations.
 std::optional<shard_id> shard_of(const conversation_id& id);
 /// Puts an id together; `milliseconds` is cut to 48 bits.
 conversation_id make_conversation_id(shard_id shard, unix_ms milliseconds, std::uint64_t random);
@@ -102,7 +116,8 @@ struct entity_key {
 };
 
 inline entity_key key_of(tenant_id tenant, const conversation_id& id) {
-  return {shard_of(id).value_or(configuration_shard), tenant, entity_kind::conversation, id_cast<entity_id>(id)};
+  return {shard_of(id).value_or(configuration_shard), tenant, entity_kind::conversation,
+          id_cast<entity_id>(id)};
 }
 
 enum class participant_kind : std::uint8_t { visitor = 1, account = 2, assistant = 3, system = 4 };

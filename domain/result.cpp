@@ -44,13 +44,15 @@ constexpr std::array<std::pair<errc, std::string_view>, 30> names{{
 
 std::string_view to_string(errc code) {
   for (const auto& [known, text] : names)
-    if (known == code) return text;
+    if (known == code)
+      return text;
   return "internal";
 }
 
 errc errc_from_string(std::string_view text) {
   for (const auto& [code, known] : names)
-    if (known == text) return code;
+    if (known == text)
+      return code;
   return errc::internal;
 }
 

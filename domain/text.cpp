@@ -13,9 +13,12 @@ std::size_t character_size(std::string_view text) {
     return i < text.size() && at(i) >= least && at(i) <= most;
   };
   const auto first = at(0);
-  if (first < 0x80) return 1;
-  if (first < 0xC2) return 0; // a continuation byte, or an overlong form of two
-  if (first < 0xE0) return follows(1, 0x80, 0xBF) ? 2 : 0;
+  if (first < 0x80)
+    return 1;
+  if (first < 0xC2)
+    return 0; // a continuation byte, or an overlong form of two
+  if (first < 0xE0)
+    return follows(1, 0x80, 0xBF) ? 2 : 0;
   if (first < 0xF0) {
     const std::uint8_t least = first == 0xE0 ? 0xA0 : 0x80; // overlong below
     const std::uint8_t most = first == 0xED ? 0x9F : 0xBF;  // surrogates above
@@ -34,16 +37,19 @@ std::size_t character_size(std::string_view text) {
 bool valid_utf8(std::string_view text) {
   while (!text.empty()) {
     const auto size = character_size(text);
-    if (size == 0) return false;
+    if (size == 0)
+      return false;
     text.remove_prefix(size);
   }
   return true;
 }
 
 std::string cut_utf8(std::string_view text, std::size_t bytes_max) {
-  if (text.size() <= bytes_max) return std::string{text};
+  if (text.size() <= bytes_max)
+    return std::string{text};
   auto end = bytes_max;
-  while (end > 0 && (static_cast<std::uint8_t>(text[end]) & 0xC0) == 0x80) --end;
+  while (end > 0 && (static_cast<std::uint8_t>(text[end]) & 0xC0) == 0x80)
+    --end;
   return std::string{text.substr(0, end)};
 }
 
