@@ -36,6 +36,7 @@ session::session(session_options options, session_state state)
   for (auto& each : std::exchange(state_.conversations, {})) {
     auto& made = add(domain::delivery{{}, std::move(each.outbox)});
     made.cursor = each.cursor;
+    made.followed = bool{made.outbox.state().conversation};
   }
 }
 
@@ -103,12 +104,10 @@ effects session::greet() {
     greeting.inbox_key = options_.inbox_key;
   greeting.name = options_.staff ? std::string{} : options_.name;
   for (auto& each : threads_) {
-    const auto& id = each.outbox.state().conversation;
     each.asked_again = false;
-    each.open_end = false;
-    each.followed = bool{id};
-    if (id)
-      greeting.cursors.push_back({id, each.cursor});
+    each.in_hello = each.followed && !from_anywhere(each);
+    if (each.in_hello)
+      greeting.cursors.push_back({each.outbox.state().conversation, each.cursor});
   }
   greeting.store_incarnation = greeting.cursors.empty() ? 0 : state_.store_incarnation;
   send(out, std::move(greeting));
@@ -209,6 +208,11 @@ domain::result<void> session::enqueue(const conversation_id& conversation,
   return {};
 }
 
+/// Nothing of it has been seen, and it need not be seen from its beginning: a newest page will do.
+bool session::from_anywhere(const thread& in) {
+  return in.cursor == 0 && !in.outbox.state().opening;
+}
+
 effects session::follow(const conversation_id& conversation) {
   effects out;
   auto* in = find(conversation);
@@ -229,10 +233,9 @@ effects session::unfollow(const conversation_id& conversation) {
 
 void session::subscribe(thread& in, effects& out) {
   in.followed = true;
-  const bool opened_here = bool{in.outbox.state().opening};
-  in.open_end = in.cursor == 0 && !opened_here;
+  in.open_end = from_anywhere(in);
   if (!online_)
-    return; // hello names it
+    return; // the welcome is waited for
   domain::subscribe frame{in.outbox.state().conversation, std::nullopt};
   if (!in.open_end)
     frame.after = in.cursor;
@@ -290,6 +293,10 @@ void session::on(domain::welcome& frame, effects& out) {
     each.overdue_since_ms = 0;
     perform(each, each.outbox.on(domain::link_up{frame.in_flight_max}), out);
   }
+  // What a cursor cannot name, and what was wanted while the hello was on its way.
+  for (auto& each : threads_)
+    if (each.followed && !each.in_hello)
+      subscribe(each, out);
   // A visitor whose state was lost, or who has opened one elsewhere, goes on in the newest.
   if (!options_.staff && !frame.conversations.empty() && !find(frame.conversations.front()))
     subscribe(add(frame.conversations.front()), out);

@@ -150,6 +150,7 @@ private:
     bool asked_again = false;              ///< because of a hole
     std::uint64_t overdue_since_ms = 0;
     bool followed = false;
+    bool in_hello = false; ///< the last hello asked for it
   };
 
   thread* find(const domain::conversation_id& conversation);
@@ -158,6 +159,7 @@ private:
   thread& add(const domain::conversation_id& conversation);
   effects greet();
   void perform(thread& in, domain::delivery_effects what, effects& out);
+  static bool from_anywhere(const thread& in);
   void subscribe(thread& in, effects& out);
   void see(thread& in, domain::message_seq number);
 

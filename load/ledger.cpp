@@ -33,10 +33,12 @@ using domain::conversation_id;
 
 constexpr std::uint32_t write_tick_ms = 20;
 constexpr std::size_t outbox_max = 60; ///< commands one writer keeps while the node is away
-constexpr std::size_t own_kept = 20;   ///< messages that may be edited or recalled
+constexpr std::size_t asked_kept = 8;
+constexpr std::size_t own_kept = 20; ///< messages that may be edited or recalled
 constexpr std::uint32_t agent_capacity = 50;
 constexpr std::uint32_t second_tab_every = 4;
 constexpr auto answer_time = 20s;
+constexpr std::uint32_t attempts_max = 10; ///< for one page of history
 
 /// The file. One thread at a time: the host's, and after it the caller's.
 class ledger {
@@ -212,11 +214,16 @@ private:
 
   void on_frame_out(client::participant&, const domain::client_frame& frame) override {
     if (const auto* greeting = std::get_if<domain::hello>(&frame)) {
-      asked_.clear();
+      // After a resync there are several on a connection.
+      if (std::exchange(connecting_, false)) {
+        ++link_;
+        asked_.clear();
+        lately_.clear();
+      }
       for (const auto& each : greeting->cursors)
-        asked_[each.conversation].emplace_back(each.after);
+        ask(each.conversation, each.after);
     } else if (const auto* wanted = std::get_if<domain::subscribe>(&frame)) {
-      asked_[wanted->conversation].push_back(wanted->after);
+      ask(wanted->conversation, wanted->after);
     } else if (const auto* what = std::get_if<domain::command>(&frame)) {
       auto entry = line();
       entry["c"] = what->conversation ? to_string(what->conversation) : "";
@@ -231,6 +238,14 @@ private:
     }
   }
 
+  void ask(const conversation_id& id, std::optional<domain::message_seq> after) {
+    asked_[id].push_back(after);
+    auto& lately = lately_[id];
+    lately.push_back(after.value_or(0));
+    if (lately.size() > asked_kept)
+      lately.pop_front();
+  }
+
   void on_frame_in(client::participant&, const domain::server_frame& frame) override {
     auto entry = line();
     if (const auto* greeting = std::get_if<domain::welcome>(&frame)) {
@@ -239,7 +254,6 @@ private:
                           {"role", staff_ ? "agent" : "visitor"},
                           {"tenant", tenant_},
                           {"self", to_string(greeting->self.id)}});
-      entry["link"] = ++link_;
       book_.add("link_up", std::move(entry));
     } else if (const auto* stored = std::get_if<domain::acknowledge>(&frame)) {
       note_key(entry, stored->conversation, stored->key);
@@ -281,7 +295,8 @@ private:
   }
 
   void note_subscribed(json::object entry, const domain::subscribed& frame) {
-    // Answers come in the order of the questions; the node also subscribes us unasked.
+    // Answers come in the order of the questions; the node also subscribes us unasked. A crashed
+    // actor takes questions with it, so all that may be answered are told.
     auto& asked = asked_[frame.conversation];
     std::optional<domain::message_seq> after;
     if (!asked.empty()) {
@@ -290,6 +305,10 @@ private:
     }
     entry["c"] = to_string(frame.conversation);
     entry["after"] = after ? json::value(*after) : json::value(nullptr);
+    json::array lately;
+    for (const auto each : lately_[frame.conversation])
+      lately.push_back(json::value(each));
+    entry["asked"] = std::move(lately);
     entry["reset"] = frame.reset;
     entry["newest"] = staff_ ? frame.seq : frame.visible_seq;
     book_.add("resumed", std::move(entry));
@@ -350,7 +369,7 @@ private:
     entry["text"] = why.text;
     entry["again"] = again_ms.has_value();
     book_.add("link_lost", std::move(entry));
-    asked_.clear();
+    connecting_ = true;
   }
 
   drive& owner_;
@@ -362,8 +381,10 @@ private:
   std::uint64_t link_ = 0;
   std::uint64_t texts_ = 0;
   bool known_ = false;
+  bool connecting_ = true;
   bool confirmed_once_ = false;
   std::map<conversation_id, std::deque<std::optional<domain::message_seq>>> asked_;
+  std::map<conversation_id, std::deque<domain::message_seq>> lately_; ///< as asked_, answered too
   std::vector<conversation_id> met_;
   std::set<domain::client_key> messages_;
   std::deque<std::pair<conversation_id, domain::message_seq>> own_;
@@ -593,22 +614,9 @@ public:
   domain::result<void> sign_in(const std::string& name, const std::string& token,
                                const std::string& inbox_key) {
     name_ = name;
-    net::connect_options where;
-    where.address = options_.address;
-    where.port = options_.port;
-    auto connected = net::websocket_client::connect(where);
-    if (!connected)
-      return connected.failure();
-    socket_ = *std::move(connected);
-    domain::hello greeting;
-    greeting.token = token;
-    greeting.inbox_key = inbox_key;
-    if (auto sent = send(greeting); !sent)
-      return sent;
-    auto answer = wait_for<domain::welcome>([](const auto&) { return true; });
-    if (!answer)
-      return answer.failure();
-    return {};
+    greeting_.token = token;
+    greeting_.inbox_key = inbox_key;
+    return connect();
   }
 
   domain::result<void> read_history(const conversation_id& id) {
@@ -649,6 +657,22 @@ public:
   }
 
 private:
+  domain::result<void> connect() {
+    net::connect_options where;
+    where.address = options_.address;
+    where.port = options_.port;
+    auto connected = net::websocket_client::connect(where);
+    if (!connected)
+      return connected.failure();
+    socket_ = *std::move(connected);
+    if (auto sent = send(greeting_); !sent)
+      return sent;
+    auto answer = wait_for<domain::welcome>([](const auto&) { return true; });
+    if (!answer)
+      return answer.failure();
+    return {};
+  }
+
   domain::result<void> send(const domain::client_frame& frame) {
     return socket_->send(proto::encode(frame, domain::wire_form::proto));
   }
@@ -667,11 +691,25 @@ private:
         return std::move(*wanted);
       if (auto* complaint = std::get_if<domain::problem>(&*frame))
         return complaint->reason;
+      if (std::holds_alternative<domain::resync>(*frame))
+        return domain::error{domain::errc::unavailable, "told to start over"};
     }
     return domain::error{domain::errc::timeout, "no answer"};
   }
 
+  /// Starts over where the node says so: a crashed actor costs its clients that much.
   domain::result<domain::history_page> ask(const conversation_id& id, domain::message_seq from) {
+    for (std::uint32_t attempts = 1;; ++attempts) {
+      auto page = ask_once(id, from);
+      if (page || page.failure().code != domain::errc::unavailable || attempts == attempts_max)
+        return page;
+      // The next attempt says why this did not help.
+      static_cast<void>(connect());
+    }
+  }
+
+  domain::result<domain::history_page> ask_once(const conversation_id& id,
+                                                domain::message_seq from) {
     domain::history_request request;
     request.request = ++last_request_;
     request.conversation = id;
@@ -686,6 +724,7 @@ private:
   ledger& book_;
   const ledger_options& options_;
   std::string name_;
+  domain::hello greeting_;
   std::unique_ptr<net::websocket_client> socket_;
   std::uint64_t last_request_ = 0;
 };

@@ -21,7 +21,8 @@
 ///   acked    c, client, n, seq, vseq         seq 0: staff's number is not told to visitors
 ///   refused  c, client, n, code;             gap: c, client, n, last
 ///   dropped  client, n                       given up: nobody knows whether it is stored
-///   resumed  c, after (null: from anywhere), reset, newest         `subscribed` came
+///   resumed  c, after (null: from anywhere), reset, newest, asked  `subscribed` came; asked: every
+///            `after` of late on this link, as an answer may be missing after a resync
 ///   resync   c (or "")
 ///   received c, seq, vseq, kind, client, n, text, hidden, target, revision, assignee, fence, staff
 ///   seen     c, pos                          handed to the person, once and in order

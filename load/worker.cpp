@@ -287,6 +287,8 @@ private:
     case phase::traffic:
       return start_traffic();
     case phase::measure:
+      if (!traffic_started_)
+        start_traffic(); // without a warm-up the one order may overtake the other
       report_.to_ack.clear();
       report_.to_push.clear();
       report_.from_sent.clear();
@@ -363,6 +365,7 @@ private:
   }
 
   void start_traffic() {
+    traffic_started_ = true;
     prepare_senders();
     if (what_.mode == load_mode::history)
       return start_pages();
@@ -538,7 +541,7 @@ private:
   }
 
   void acknowledged(sender& from, std::uint64_t number) {
-    if (number < from.first || number >= from.next)
+    if (from.dead || number < from.first || number >= from.next)
       return;
     auto& slot = from.at(number);
     if (slot.acknowledged)
@@ -569,7 +572,7 @@ private:
       return;
     }
     auto* from = at_agent ? in->visitor.get() : in->agent.get();
-    if (!from || stamp->number < from->first || stamp->number >= from->next)
+    if (!from || from->dead || stamp->number < from->first || stamp->number >= from->next)
       return; // replayed, or written by another process
     auto& slot = from->at(stamp->number);
     if (slot.pushed)
@@ -849,6 +852,7 @@ private:
   std::uint64_t asked_ = 0;
   std::uint64_t pages_asked_ = 0;
   bool filled_ = false;
+  bool traffic_started_ = false;
   std::string text_;
   std::string frame_;
   std::string probe_;

@@ -320,11 +320,14 @@ class Stream:
         self.last = None        # None: any number may be next
         self.acked = set()
         self.blind = False      # told to ask again: nothing can be said until it has
+        self.crashed = False    # a crash may have swallowed questions, so answers may be to any of them
+        self.others = ()        # numbers that may be gone on from instead of `last`
         self.page_from = None
 
     def resume(self, e):
         self.blind = False
         self.page_from = None
+        self.others = tuple(e.get("asked", ())) if self.crashed else ()
         if e["reset"] or e["after"] is None:
             self.last = None
         else:
@@ -333,25 +336,30 @@ class Stream:
                 self.page_from = max(1, e["newest"] - PAGE + 1)
 
     def lost(self):
-        self.blind = True
+        self.blind = self.crashed = True
 
     def own(self, number):
         if number:
             self.acked.add(number)
 
+    def next_after(self, last, number):
+        expected = last + 1
+        while expected in self.acked and expected < number:
+            expected += 1
+        return expected
+
     def event(self, number):
         if self.blind:
             return
         if self.last is not None:
-            expected = self.last + 1
-            while expected in self.acked and expected < number:
-                expected += 1
+            fits = any(last < number <= self.next_after(last, number) for last in (self.last, *self.others))
             page = self.page_from is not None and number >= self.page_from
-            if number <= self.last and not page:
+            if not fits and not page and number <= self.last:
                 self.checker.fault(5, f"{self.p} got {number} of {self.c} again after {self.last}")
-            elif number > expected and not page:
-                self.checker.fault(5, f"{self.p} got {number} of {self.c} after {self.last}: {expected} is missing")
-        self.page_from = None
+            elif not fits and not page:
+                missing = self.next_after(self.last, number)
+                self.checker.fault(5, f"{self.p} got {number} of {self.c} after {self.last}: {missing} is missing")
+        self.page_from, self.others = None, ()
         self.last = number
 
 

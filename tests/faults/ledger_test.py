@@ -235,6 +235,18 @@ class LedgerTest(unittest.TestCase):
                       if not (line["e"] == "received" and line["p"] == "a1" and line["seq"] == 2)]
         self.assert_breaks(5)
 
+    def test_after_a_crash_an_answer_may_be_to_any_question(self):
+        resumed = self.pick("resumed", p="v1", link=2)
+        self.insert_after(resumed, {"e": "resync", "at": 1, "p": "v1", "link": 2, "c": C})
+        self.insert_after(self.pick("resync"), {**resumed, "after": 1, "asked": [1, 2]})
+        self.assertEqual([str(f) for f in ledger.check(self.lines)], [])
+
+    def test_after_a_crash_a_hole_still_breaks_5(self):
+        resumed = self.pick("resumed", p="v1", link=2)
+        self.insert_after(resumed, {"e": "resync", "at": 1, "p": "v1", "link": 2, "c": C})
+        self.insert_after(self.pick("resync"), {**resumed, "after": 1, "asked": [1, 0]})
+        self.assert_breaks(5)
+
     def test_an_event_of_a_conversation_that_is_not_followed_breaks_5(self):
         self.drop("resumed", p="v1", link=2)
         self.assert_breaks(5)

@@ -32,6 +32,7 @@ struct program_options {
   std::string data = "./frontdesk-data";
   int server_process = 0;
   std::string json_file{};
+  bool new_tenant = false;
   // The ledger.
   load::ledger_options ledger{};
   std::uint32_t tenants = 2;
@@ -120,6 +121,8 @@ void add_options(CLI::App& program, program_options& options) {
     ->capture_default_str();
   program.add_flag("--until-told", options.until_told,
                    "ledger: write until a line or the end comes on standard input");
+  program.add_flag("--new-tenant", options.new_tenant,
+                   "Make a tenant for this load; else the first");
   program.add_option("--json", options.json_file, "Write the figures to this file as JSON");
 }
 
@@ -200,6 +203,12 @@ int run(program_options& options) {
     return complain(target.failure());
   if (options.mode == "ledger")
     return run_ledger(options, *target);
+  if (options.new_tenant) {
+    const auto made = target->admin->create_tenant("load");
+    if (!made)
+      return complain(made.failure());
+    target->admin = target->admin->of_tenant(*made);
+  }
   const auto result = load::measure(what, target->node, *target->admin);
   if (!target->own)
     target->admin->forget_agents();
