@@ -73,6 +73,7 @@ def all_steps(fuzz_seconds):
     # The short rounds of tests/faults are part of ctest, which knows where their programs are.
     return [
         Step("layers", ["python3", "tools/check_layers.py"]),
+        Step("scripts", ["tools/check_scripts"]),
         Step("format", ["tools/format", "--all", "--check"]),
         Step("configure", ["cmake", "--preset", "dev"]),
         Step("build", ["cmake", "--build", "--preset", "dev", "-j", JOBS], needs=["configure"], minutes=40),
