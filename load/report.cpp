@@ -38,8 +38,8 @@ std::string quantiles(const latency& of) {
 }
 
 bool is_hot(std::string_view thread) {
-  // RocksDB's own threads flush and compact; the others wait or serve operators.
-  for (const auto other : {"rocksdb", "main", "log", "watchdog", "fd-admin"})
+  // RocksDB's own threads flush and compact; the others wait or serve operators, or have no name.
+  for (const auto other : {"rocksdb", "main", "frontdesk", "exe", "log", "watchdog", "fd-admin"})
     if (thread.starts_with(other))
       return false;
   return true;

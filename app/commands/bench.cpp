@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -51,9 +52,13 @@ std::vector<load::scenario> standard_set(const bench_options& options) {
   return all;
 }
 
-/// The program that runs now, also when its file has been replaced since.
+/// The program that runs now, also when its file has been replaced since; by its own name where it
+/// can be, which becomes the name of its threads.
 std::string own_program() {
-  return "/proc/" + std::to_string(getpid()) + "/exe";
+  std::error_code failure;
+  const std::filesystem::path link = "/proc/" + std::to_string(getpid()) + "/exe";
+  const auto file = std::filesystem::read_symlink(link, failure);
+  return !failure && std::filesystem::exists(file, failure) ? file : link;
 }
 
 bool flawless(const load::measurement& one) {
