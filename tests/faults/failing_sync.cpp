@@ -1,27 +1,44 @@
-// Preloaded into a program (LD_PRELOAD), makes one of its syncs fail with an I/O error: the one
-// whose number the environment variable FAILING_SYNC names. libfiu can do this too, but deadlocks
-// with jemalloc, which RocksDB brings.
+// Preloaded into a program (LD_PRELOAD), makes one of its syncs fail with an I/O error: of those
+// whose file's path holds the text of the environment variable FAILING_SYNC_OF, the one with the
+// number in FAILING_SYNC. libfiu can fail syncs too, but deadlocks with jemalloc, which RocksDB
+// brings.
+
+#include <climits>
 
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <dlfcn.h>
+#include <unistd.h>
 
 namespace {
 
-bool due() {
+bool meant(int descriptor) {
+  const char* part = std::getenv("FAILING_SYNC_OF");
+  if (!part)
+    return true;
+  char link[64];
+  char path[PATH_MAX];
+  std::snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+  const auto size = readlink(link, path, sizeof path - 1);
+  if (size < 0)
+    return false;
+  path[size] = '\0';
+  return std::strstr(path, part) != nullptr;
+}
+
+bool due(int descriptor) {
   static std::atomic<long> calls{0};
-  static const long wanted = [] {
-    const char* text = std::getenv("FAILING_SYNC");
-    return text ? std::atol(text) : 0L;
-  }();
-  return calls.fetch_add(1) + 1 == wanted;
+  const char* wanted = std::getenv("FAILING_SYNC");
+  return wanted && meant(descriptor) && calls.fetch_add(1) + 1 == std::atol(wanted);
 }
 
 using sync_function = int (*)(int);
 
 int call(const char* name, int descriptor) {
-  if (due()) {
+  if (due(descriptor)) {
     errno = EIO;
     return -1;
   }
